@@ -1,0 +1,91 @@
+/* Every setting of the system in one table: name, type, bounds, default, meaning.
+ *
+ * Settings come from the environment or from a file of NAME=VALUE lines (TRACKERD_CONFIG); the environment
+ * wins. A setting marked secret may also come from a file named by NAME_FILE. A variable that looks like a
+ * setting of ours but is none stops the start. */
+#ifndef BASE_CONFIG_H
+#define BASE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+/* Values after loading. Texts are owned by the struct and live until config_free; an unset text is "".
+ * Durations are microseconds. */
+struct config {
+    /* general */
+    const char *environment, *log_level, *public_url;
+    /* database */
+    const char *database_url, *database_replica_url, *database_pooler;
+    int64_t database_statement_timeout, database_connect_timeout, database_replica_max_lag;
+    /* redis */
+    const char *redis_url;
+    int64_t redis_timeout;
+    /* http */
+    const char *http_address, *cors_origins, *trusted_proxies;
+    int64_t http_port, http_threads, http_handlers, http_queue, http_max_connections, http_max_header,
+        http_max_body, http_max_upload, http_idle_timeout, http_request_timeout, http_slow_request,
+        http_shutdown_timeout, http_ip_connections;
+    /* sign-in */
+    const char *jwt_secret, *jwt_issuer, *jwt_audience, *cookie_name;
+    bool cookie_secure;
+    int64_t access_token_minutes, refresh_token_days, password_memory, password_reset_minutes, login_attempts,
+        login_window;
+    /* limits */
+    int64_t rate_limit, rate_limit_window, rate_limit_anonymous;
+    /* secrets at rest */
+    const char *master_key;
+    /* mail */
+    const char *smtp_url, *smtp_user, *smtp_password, *mail_from, *mail_folder;
+    /* import */
+    int64_t import_max_rows;
+    /* metrics of processes without an API */
+    int64_t metrics_port;
+    /* Apple side */
+    const char *anisette_url, *http_proxy_url, *http_ca_file, *account_folder, *provider_profile;
+};
+
+enum config_type {
+    CONFIG_TEXT,
+    CONFIG_WORD,
+    CONFIG_URL,
+    CONFIG_INT,
+    CONFIG_SIZE,
+    CONFIG_DURATION,
+    CONFIG_BOOL
+};
+
+struct setting {
+    const char *name;
+    enum config_type type;
+    size_t offset;       /* into struct config */
+    const char *value;   /* default, in the form it is written in; "" for unset */
+    const char *meaning; /* one or two sentences for operators */
+    const char *section; /* heading in the documentation */
+    int64_t min,
+        max; /* INT as is, SIZE in bytes, DURATION in microseconds; TEXT: length bounds (max 0: 4096) */
+    const char *words; /* WORD: accepted words, separated by a bar; URL: accepted schemes */
+    bool secret;       /* masked in print-outs; NAME_FILE is accepted */
+};
+
+extern const struct setting config_settings[];
+extern const size_t config_settings_count;
+
+/* Read all settings. env is a NULL-terminated array of NAME=VALUE. The first problem found is reported by
+ * name and reason. */
+MUST_CHECK struct config *config_load(char *const *env, struct error *err);
+void config_free(struct config *config); /* wipes secrets; NULL is allowed */
+
+enum config_format { CONFIG_FORMAT_TABLE, CONFIG_FORMAT_ENV, CONFIG_FORMAT_JSON, CONFIG_FORMAT_MARKDOWN };
+
+/* What `trackerd config` prints: setting, value (secrets masked), source (default, environment, file),
+ * meaning. */
+void config_print(const struct config *config, enum config_format format, struct buf *out);
+
+/* "default", "environment", "file" or "secret file" */
+const char *config_source(const struct config *config, const struct setting *setting);
+
+#endif

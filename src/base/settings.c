@@ -1,0 +1,136 @@
+/* The table of all settings. A new one is a row here and a member of struct config. */
+#include "base/config.h"
+
+#include "base/timeutil.h"
+
+#define AT(member) offsetof(struct config, member)
+
+#define TEXT(n, m, d, s, why, ...)                                                                           \
+    {                                                                                                        \
+        .name = n, .type = CONFIG_TEXT, .offset = AT(m), .value = d, .section = s, .meaning = why,           \
+        ##__VA_ARGS__                                                                                        \
+    }
+#define WORD(n, m, d, w, s, why)                                                                             \
+    {                                                                                                        \
+        .name = n, .type = CONFIG_WORD, .offset = AT(m), .value = d, .words = w, .section = s,               \
+        .meaning = why                                                                                       \
+    }
+#define URL(n, m, d, w, s, why, ...)                                                                         \
+    {                                                                                                        \
+        .name = n, .type = CONFIG_URL, .offset = AT(m), .value = d, .words = w, .section = s,                \
+        .meaning = why, ##__VA_ARGS__                                                                        \
+    }
+#define INT(n, m, d, lo, hi, s, why)                                                                         \
+    {                                                                                                        \
+        .name = n, .type = CONFIG_INT, .offset = AT(m), .value = d, .min = lo, .max = hi, .section = s,      \
+        .meaning = why                                                                                       \
+    }
+#define SIZE(n, m, d, lo, hi, s, why)                                                                        \
+    {                                                                                                        \
+        .name = n, .type = CONFIG_SIZE, .offset = AT(m), .value = d, .min = lo, .max = hi, .section = s,     \
+        .meaning = why                                                                                       \
+    }
+#define SPAN(n, m, d, lo, hi, s, why)                                                                        \
+    {                                                                                                        \
+        .name = n, .type = CONFIG_DURATION, .offset = AT(m), .value = d, .min = lo, .max = hi, .section = s, \
+        .meaning = why                                                                                       \
+    }
+#define BOOL(n, m, d, s, why)                                                                                \
+    {                                                                                                        \
+        .name = n, .type = CONFIG_BOOL, .offset = AT(m), .value = d, .section = s, .meaning = why            \
+    }
+
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+
+/* clang-format off */
+const struct setting config_settings[] = {
+    WORD("ENVIRONMENT", environment, "development", "development|test|production", "General",
+         "Where the process runs. In production weak or missing secrets stop the start."),
+    WORD("LOG_LEVEL", log_level, "info", "debug|info|warn|error", "General",
+         "Least important log lines that are written."),
+    URL("PUBLIC_URL", public_url, "http://localhost:8100", "http|https", "General",
+        "Address under which users reach the system; used in mails and links."),
+
+    URL("DATABASE_URL", database_url, "", "postgresql|postgres", "Database",
+        "Connection to PostgreSQL. The API needs a login that is a member of tracker_api, workers one of tracker_worker, `trackerd migrate` the owner.",
+        .secret = true),
+    URL("DATABASE_REPLICA_URL", database_replica_url, "", "postgresql|postgres", "Database",
+        "Read replica for reads that need not see the caller's own write; unset: everything goes to DATABASE_URL.", .secret = true),
+    SPAN("DATABASE_REPLICA_MAX_LAG", database_replica_max_lag, "10s", SECONDS(1), HOURS(1), "Database",
+         "A replica further behind than this is not read from."),
+    WORD("DATABASE_POOLER", database_pooler, "none", "none|transaction", "Database",
+         "`transaction` when DATABASE_URL leads to PgBouncer in transaction mode: no prepared statements, no session settings."),
+    SPAN("DATABASE_STATEMENT_TIMEOUT", database_statement_timeout, "15s", 100 * 1000, HOURS(1), "Database",
+         "Longest time one statement of the API may take."),
+    SPAN("DATABASE_CONNECT_TIMEOUT", database_connect_timeout, "5s", SECONDS(1), MINUTES(1), "Database",
+         "Longest time for opening a connection."),
+
+    URL("REDIS_URL", redis_url, "", "redis|rediss|unix", "Redis",
+        "Redis, Valkey or Dragonfly: redis://[user:password@]host:port/database or unix:///path?db=0. Unset: no cache, sessions from PostgreSQL only.",
+        .secret = true),
+    SPAN("REDIS_TIMEOUT", redis_timeout, "500ms", 10 * 1000, SECONDS(30), "Redis",
+         "Longest time one command may take before the cache is passed over."),
+
+    TEXT("HTTP_ADDRESS", http_address, "127.0.0.1", "HTTP", "Address the API listens on; 0.0.0.0 or :: for all."),
+    INT("HTTP_PORT", http_port, "8100", 1, 65535, "HTTP", "Port of the API (8000 in production, 8100 in development)."),
+    INT("HTTP_THREADS", http_threads, "2", 1, 64, "HTTP", "Threads that parse requests and send answers."),
+    INT("HTTP_HANDLERS", http_handlers, "8", 1, 256, "HTTP",
+        "Threads that run handlers; each has its own database and Redis connection."),
+    INT("HTTP_QUEUE", http_queue, "256", 1, 65536, "HTTP",
+        "Requests that may wait for a handler; beyond that the answer is 503 with Retry-After."),
+    INT("HTTP_MAX_CONNECTIONS", http_max_connections, "10000", 10, 1000000, "HTTP", "Open connections."),
+    INT("HTTP_IP_CONNECTIONS", http_ip_connections, "0", 0, 1000000, "HTTP",
+        "Open connections from one address; 0 for no limit (behind a proxy)."),
+    SIZE("HTTP_MAX_HEADER", http_max_header, "32K", 4 * KIB, MIB, "HTTP", "Size of a request's line and headers."),
+    SIZE("HTTP_MAX_BODY", http_max_body, "1M", KIB, 64 * MIB, "HTTP", "Size of a request's body, imports and uploads apart."),
+    SIZE("HTTP_MAX_UPLOAD", http_max_upload, "64M", KIB, 1024 * MIB, "HTTP", "Size of an imported or uploaded file."),
+    SPAN("HTTP_IDLE_TIMEOUT", http_idle_timeout, "75s", SECONDS(1), HOURS(1), "HTTP", "Idle keep-alive connections are closed after this."),
+    SPAN("HTTP_REQUEST_TIMEOUT", http_request_timeout, "30s", SECONDS(1), HOURS(1), "HTTP",
+         "A request must have arrived whole within this time; slow senders are cut off."),
+    SPAN("HTTP_SLOW_REQUEST", http_slow_request, "500ms", 1000, HOURS(1), "HTTP",
+         "Slower requests are logged with their queries."),
+    SPAN("HTTP_SHUTDOWN_TIMEOUT", http_shutdown_timeout, "25s", SECONDS(1), MINUTES(10), "HTTP",
+         "Time for accepted requests to finish when the process is asked to stop."),
+    TEXT("CORS_ORIGINS", cors_origins, "", "HTTP", "Origins that may call the API from a browser, separated by commas."),
+    TEXT("TRUSTED_PROXIES", trusted_proxies, "127.0.0.1,::1", "HTTP",
+         "Addresses or networks (CIDR) whose X-Forwarded-For is believed, separated by commas."),
+
+    TEXT("JWT_SECRET", jwt_secret, "", "Sign-in", "Key of access tokens, 32 characters or more. Several, separated by commas: the first signs, all verify.",
+         .secret = true),
+    TEXT("JWT_ISSUER", jwt_issuer, "tracker-api", "Sign-in", "Issuer in access tokens."),
+    TEXT("JWT_AUDIENCE", jwt_audience, "tracker-clients", "Sign-in", "Audience in access tokens."),
+    INT("ACCESS_TOKEN_EXPIRE_MINUTES", access_token_minutes, "15", 1, 1440, "Sign-in", "Life of an access token."),
+    INT("REFRESH_TOKEN_EXPIRE_DAYS", refresh_token_days, "7", 1, 365, "Sign-in", "Life of a session without use."),
+    TEXT("COOKIE_NAME", cookie_name, "tracker_refresh", "Sign-in", "Name of the refresh cookie.", .min = 1, .max = 64),
+    BOOL("COOKIE_SECURE", cookie_secure, "true", "Sign-in", "Send the refresh cookie over HTTPS only (browsers make an exception for localhost)."),
+    SIZE("PASSWORD_MEMORY", password_memory, "64M", 8 * MIB, 1024 * MIB, "Sign-in", "Memory that hashing one password takes (Argon2id)."),
+    INT("PASSWORD_RESET_MINUTES", password_reset_minutes, "60", 5, 1440, "Sign-in", "Life of a link for setting a new password."),
+    INT("LOGIN_ATTEMPTS", login_attempts, "10", 1, 1000, "Sign-in", "Failed sign-ins per account, and ten times as many per address, within LOGIN_WINDOW."),
+    SPAN("LOGIN_WINDOW", login_window, "15m", SECONDS(1), DAYS(1), "Sign-in", "See LOGIN_ATTEMPTS."),
+
+    INT("RATE_LIMIT", rate_limit, "1200", 0, 10000000, "Limits", "Requests per session or API key within RATE_LIMIT_WINDOW; 0 for no limit."),
+    INT("RATE_LIMIT_ANONYMOUS", rate_limit_anonymous, "300", 0, 10000000, "Limits", "The same per address for requests without a login."),
+    SPAN("RATE_LIMIT_WINDOW", rate_limit_window, "1m", SECONDS(1), HOURS(1), "Limits", "See RATE_LIMIT."),
+    INT("IMPORT_MAX_ROWS", import_max_rows, "100000", 1, 10000000, "Limits", "Rows of one imported file."),
+
+    TEXT("MASTER_KEY", master_key, "", "Secrets", "Seals private keys and credentials at rest: 32 random bytes in base64 (openssl rand -base64 32). Several, separated by commas: the first seals, all open.",
+         .secret = true),
+
+    URL("SMTP_URL", smtp_url, "", "smtp|smtps", "Mail", "Mail server, smtp://host:587 or smtps://host:465. Unset: mails are written to MAIL_FOLDER."),
+    TEXT("SMTP_USER", smtp_user, "", "Mail", "Login at the mail server."),
+    TEXT("SMTP_PASSWORD", smtp_password, "", "Mail", "Password at the mail server.", .secret = true),
+    TEXT("MAIL_FROM", mail_from, "Tracker System <tracker@localhost>", "Mail", "Sender of mails."),
+    TEXT("MAIL_FOLDER", mail_folder, "var/mail", "Mail", "Folder for mails when SMTP_URL is unset."),
+
+    INT("METRICS_PORT", metrics_port, "0", 0, 65535, "Monitoring", "Port for /metrics and /health of workers and schedulers; 0 for none."),
+
+    TEXT("ANISETTE_URL", anisette_url, "http://localhost:6969", "Apple", "Anisette servers, http:// or https://, in order of preference, separated by commas."),
+    TEXT("OUTGOING_PROXY", http_proxy_url, "", "Apple", "Proxy for requests to Apple, Anisette and geocoders: http://, https:// or socks5://.", .secret = true),
+    TEXT("OUTGOING_CA_FILE", http_ca_file, "", "Apple", "PEM file with further certificate authorities for outgoing requests (gsa.apple.com chains to Apple's own root)."),
+    TEXT("ACCOUNT_FOLDER", account_folder, "var/accounts", "Apple", "Folder where `trackerd account` keeps sealed account states when no database is used."),
+    TEXT("PROVIDER_PROFILE", provider_profile, "", "Apple", "File with a provider profile (JSON) that replaces the built-in one."),
+};
+/* clang-format on */
+
+const size_t config_settings_count = ARRAY_LEN(config_settings);

@@ -1,0 +1,43 @@
+/* The command line: one table of subcommands, one file for each. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "base/config.h"
+#include "base/error.h"
+
+/* exit statuses */
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct command {
+    const char *name;
+    const char *summary; /* one line for `trackerd --help` */
+    const char *help;    /* the whole of `trackerd NAME --help`, ends with a newline */
+    bool settings;       /* load settings first; otherwise config is NULL */
+    int (*run)(int argc, char **argv,
+               const struct config *config); /* argv[0] is the subcommand; returns an exit status */
+};
+
+/* one for each file cmd_*.c */
+extern const struct command cmd_config;
+
+/* Print "trackerd NAME: message" and a pointer to --help on standard error; returns EXIT_USAGE. */
+int cli_usage(const char *command, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Print "trackerd: message" on standard error; returns EXIT_FAILED. */
+int cli_fail(const struct error *err);
+
+/* One option of a subcommand for cli_options(). A text option stores its argument, a flag stores "" when it
+ * is given. */
+struct cli_option {
+    const char *name;   /* "--format" */
+    bool flag;          /* takes no argument */
+    const char **value; /* unchanged when the option is not given */
+};
+
+/* Parse `--name value`, `--name=value` and flags. Positional arguments are moved to the front of argv (from
+ * index 1) and *positional is their number. False: the usage error was printed already. "--" ends the
+ * options; "-" is positional. */
+MUST_CHECK bool cli_options(int argc, char **argv, const struct cli_option *options, size_t n,
+                            int *positional);
+
+#endif
