@@ -12,7 +12,7 @@
 void buf_free(struct buf *buf)
 {
     free(buf->data);
-    *buf = (struct buf){ .max = buf->max };
+    *buf = (struct buf){ .max = buf->max, .secret = buf->secret };
 }
 
 void buf_wipe(struct buf *buf)
@@ -42,10 +42,15 @@ char *buf_reserve(struct buf *buf, size_t len)
         size_t size = buf->size != 0 ? buf->size : FIRST_SIZE;
         while (size < need)
             size *= 2;
-        char *data = realloc(buf->data, size);
+        char *data = buf->secret ? malloc(size) : realloc(buf->data, size);
         if (data == NULL) {
             fputs("trackerd: out of memory\n", stderr);
             abort();
+        }
+        if (buf->secret && buf->data != NULL) {
+            memcpy(data, buf->data, buf->len + 1);
+            sodium_memzero(buf->data, buf->size);
+            free(buf->data);
         }
         buf->data = data;
         buf->size = size;

@@ -16,6 +16,7 @@ struct buf {
     size_t size;   /* bytes allocated */
     size_t max;    /* bound on len; 0 means BUF_DEFAULT_MAX */
     bool overflow; /* an append did not fit in max: contents are incomplete */
+    bool secret;   /* growing wipes the bytes it leaves behind; end with buf_wipe */
 };
 
 /* A struct buf of zeros is a valid empty buffer. */
