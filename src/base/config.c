@@ -346,9 +346,9 @@ static void print_json(const struct config *config, struct buf *out)
 {
     struct json json;
     json_begin(&json, out);
-    json_array(&json);
+    json_start_array(&json);
     for (const struct setting *s = config_settings; s < config_settings + config_settings_count; s++) {
-        json_object(&json);
+        json_start_object(&json);
         json_put_text(&json, "name", s->name);
         json_put_text(&json, "value", shown_value(config, s));
         json_put_text(&json, "default", s->value);

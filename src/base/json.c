@@ -36,7 +36,7 @@ static void close_nest(struct json *json, char bracket)
     buf_putc(json->out, bracket);
 }
 
-void json_object(struct json *json)
+void json_start_object(struct json *json)
 {
     open_nest(json, '{');
 }
@@ -46,7 +46,7 @@ void json_end_object(struct json *json)
     close_nest(json, '}');
 }
 
-void json_array(struct json *json)
+void json_start_array(struct json *json)
 {
     open_nest(json, '[');
 }
@@ -116,7 +116,7 @@ void json_text_n(struct json *json, const char *text, size_t len)
 void json_text(struct json *json, const char *text)
 {
     if (text == NULL)
-        json_null(json);
+        json_write_null(json);
     else
         json_text_n(json, text, strlen(text));
 }
@@ -144,7 +144,7 @@ void json_int(struct json *json, int64_t value)
 void json_double(struct json *json, double value)
 {
     if (!isfinite(value)) {
-        json_null(json);
+        json_write_null(json);
         return;
     }
     /* 15 digits suffice for most values, 17 for all. */
@@ -165,7 +165,7 @@ void json_bool(struct json *json, bool value)
         json_raw(json, "false", 5);
 }
 
-void json_null(struct json *json)
+void json_write_null(struct json *json)
 {
     json_raw(json, "null", 4);
 }
@@ -209,5 +209,5 @@ void json_put_time(struct json *json, const char *key, int64_t usec)
 void json_put_null(struct json *json, const char *key)
 {
     json_key(json, key);
-    json_null(json);
+    json_write_null(json);
 }

@@ -1,4 +1,7 @@
-/* Writing JSON straight into a buffer; commas and nesting are kept by the writer. (Reading is jansson's.) */
+/* Writing JSON straight into a buffer; commas and nesting are kept by the writer.
+ *
+ * Reading is jansson's. No name here may be one of jansson's (json_object, json_array, json_null): both are
+ * linked into one program, and the library would call ours. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -19,9 +22,9 @@ struct json {
 void json_begin(struct json *json, struct buf *out);
 
 /* structure */
-void json_object(struct json *json); /* { */
+void json_start_object(struct json *json); /* { */
 void json_end_object(struct json *json);
-void json_array(struct json *json); /* [ */
+void json_start_array(struct json *json); /* [ */
 void json_end_array(struct json *json);
 void json_key(struct json *json, const char *key);
 
@@ -32,7 +35,7 @@ void json_int(struct json *json, int64_t value);
 void json_double(struct json *json,
                  double value); /* shortest form that reads back the same; null when not finite */
 void json_bool(struct json *json, bool value);
-void json_null(struct json *json);
+void json_write_null(struct json *json);
 void json_time(struct json *json, int64_t usec);                 /* RFC 3339 text */
 void json_raw(struct json *json, const char *value, size_t len); /* already JSON; trusted */
 

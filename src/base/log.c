@@ -65,7 +65,7 @@ static void build_line(struct buf *line, enum log_level level, const char *event
 {
     struct json json;
     json_begin(&json, line);
-    json_object(&json);
+    json_start_object(&json);
     json_put_time(&json, "time", time_now());
     json_put_text(&json, "level", log_level_names[level]);
     json_put_text(&json, "service", logger.service);
