@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Installs what the project needs and this machine lacks: Debian packages, the Python environment var/venv, npm packages.
+# Quick when nothing is missing. Usage: tools/deps.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'deps: %s\n' "$*" >&2; }
+
+debian_packages() {
+    local missing=() package command
+    while read -r package command; do
+        [[ -z $package || $package == \#* ]] && continue
+        [[ -n $command ]] && command -v "$command" >/dev/null && continue
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+    done <packages/debian.txt
+    [[ ${#missing[@]} -eq 0 ]] && return
+    say "installing Debian packages: ${missing[*]}"
+    local sudo=()
+    if [[ $(id -u) -ne 0 ]]; then
+        command -v sudo >/dev/null || { say "not root and no sudo; as root run: apt-get install ${missing[*]}"; exit 1; }
+        sudo=(sudo)
+    fi
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+# Runs the command that follows unless the files named before `--` are the ones it last ran for.
+unless_current() {
+    local stamp=$1 files=()
+    shift
+    while [[ $1 != -- ]]; do files+=("$1"); shift; done
+    shift
+    local sum
+    sum=$(cat "${files[@]}" | sha256sum)
+    [[ -f $stamp && $(<"$stamp") == "$sum" ]] && return
+    "$@"
+    mkdir -p "$(dirname "$stamp")"
+    printf '%s\n' "$sum" >"$stamp"
+}
+
+python_environment() {
+    local python=/usr/bin/python3
+    [[ -x $python ]] || python=python3
+    say "making var/venv"
+    [[ -x var/venv/bin/python ]] || "$python" -m venv var/venv
+    local lists=()
+    for list in "${requirements[@]}"; do lists+=(-r "$list"); done
+    var/venv/bin/pip install --quiet --disable-pip-version-check "${lists[@]}" >&2
+}
+
+swagger_ui() {
+    say "fetching Swagger UI"
+    bash tools/fetch-swagger-ui.sh >&2
+}
+
+mkdir -p var
+debian_packages
+requirements=()
+for list in tests/requirements.txt sim/requirements.txt; do [[ -f $list ]] && requirements+=("$list"); done
+unless_current var/.deps-python "${requirements[@]}" -- python_environment
+[[ -f tools/fetch-swagger-ui.sh ]] && unless_current var/.deps-swagger-ui tools/npm/package-lock.json -- swagger_ui
+exit 0
