@@ -113,6 +113,33 @@ plist_t plistx_parse(struct arena *arena, const char *text, size_t len, struct e
     return plistx_own(arena, node);
 }
 
+/* Number of objects, as the trailer of a binary list tells it: 8 bytes at 24 from the end. */
+static uint64_t count_objects(const char *data, size_t len)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < 8; i++)
+        count = count << 8 | (unsigned char)data[len - 24 + i];
+    return count;
+}
+
+plist_t plistx_parse_any(struct arena *arena, const char *data, size_t len, struct error *err)
+{
+    static const char magic[] = "bplist00";
+    const size_t trailer = 32;
+    plist_t node = NULL;
+
+    if (len < strlen(magic) || memcmp(data, magic, strlen(magic)) != 0)
+        return plistx_parse(arena, data, len, err);
+    if (len >= strlen(magic) + trailer && len <= PLISTX_MAX_SIZE &&
+        count_objects(data, len) <= PLISTX_MAX_OBJECTS)
+        plist_from_bin(data, (uint32_t)len, &node);
+    if (node == NULL) {
+        error_set(err, "plist_invalid", "the bytes are not a binary property list");
+        return NULL;
+    }
+    return plistx_own(arena, node);
+}
+
 char *plistx_write(struct arena *arena, plist_t node, size_t *len)
 {
     char *text = NULL;

@@ -15,9 +15,16 @@
 #define PLISTX_MAX_SIZE  (1024u * 1024)
 #define PLISTX_MAX_DEPTH 32
 
+/* Objects of a binary list: what bounds libplist's recursion there (a few hundred bytes of stack an object at worst),
+ * and room for some hundred keys. */
+#define PLISTX_MAX_OBJECTS 4096
+
 /* Parse XML text, with or without the <plist> frame around the value (the decrypted `spd` of a login comes
  * bare). NULL with code "plist_invalid" when it is none. The tree is wiped and freed with the arena. */
 MUST_CHECK plist_t plistx_parse(struct arena *arena, const char *text, size_t len, struct error *err);
+
+/* The same for a file of either form: XML with its frame, or binary ("bplist00", as macOS stores records). */
+MUST_CHECK plist_t plistx_parse_any(struct arena *arena, const char *data, size_t len, struct error *err);
 
 /* Hand a tree that was built by hand to the arena, which wipes and frees it. Returns the tree. */
 plist_t plistx_own(struct arena *arena, plist_t node);
