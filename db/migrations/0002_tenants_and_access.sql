@@ -184,6 +184,49 @@ COMMENT ON COLUMN login_attempts.subject IS 'account:ADDRESS or address:IP';
 -- Serves: the clean-up of old windows.
 CREATE INDEX login_attempts_by_age ON login_attempts (first_at);
 
+-- ------------------------------------------------------------------ changes of rights
+
+CREATE TABLE auth_changes (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    xid     xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    user_id bigint NOT NULL,
+    at      timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE auth_changes IS 'Whose sessions or rights changed in the last hour. API processes look here several times a second and forget what they knew of those users, so that a revoked right ends at the next request';
+COMMENT ON COLUMN auth_changes.xid IS 'Transaction of the change: ids do not commit in order, so readers go by the oldest transaction that still ran when they last looked';
+-- Serves: what has changed since the last look.
+CREATE INDEX auth_changes_by_xid ON auth_changes (xid);
+-- Serves: the clean-up.
+CREATE INDEX auth_changes_by_age ON auth_changes (at);
+
+-- The argument names the column that holds the user. Written with the owner's eyes: no caller needs a right on the table.
+CREATE FUNCTION auth_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET tracker.role = 'admin' AS $$
+BEGIN
+    INSERT INTO auth_changes (user_id)
+    VALUES ((CASE WHEN TG_OP = 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END ->> TG_ARGV[0])::bigint);
+    DELETE FROM auth_changes WHERE id IN
+        (SELECT id FROM auth_changes WHERE at < now() - interval '1 hour' ORDER BY at LIMIT 100 FOR UPDATE SKIP LOCKED);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION auth_changed() IS 'Trigger: tells API processes to look up a user''s sessions and rights anew';
+
+CREATE TRIGGER auth_changed AFTER UPDATE ON users FOR EACH ROW
+    WHEN ((OLD.role, OLD.email, OLD.name, OLD.archived_at) IS DISTINCT FROM (NEW.role, NEW.email, NEW.name, NEW.archived_at))
+    EXECUTE FUNCTION auth_changed('id');
+CREATE TRIGGER auth_changed_gone AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION auth_changed('id');
+CREATE TRIGGER auth_changed AFTER INSERT OR UPDATE OR DELETE ON user_clients FOR EACH ROW EXECUTE FUNCTION auth_changed('user_id');
+CREATE TRIGGER auth_changed AFTER UPDATE ON sessions FOR EACH ROW
+    WHEN (OLD.revoked_at IS DISTINCT FROM NEW.revoked_at OR NEW.expires_at < OLD.expires_at) EXECUTE FUNCTION auth_changed('user_id');
+CREATE TRIGGER auth_changed_gone AFTER DELETE ON sessions FOR EACH ROW
+    WHEN (OLD.expires_at > now() AND OLD.revoked_at IS NULL) EXECUTE FUNCTION auth_changed('user_id');
+CREATE TRIGGER auth_changed AFTER UPDATE ON api_keys FOR EACH ROW
+    WHEN ((OLD.role, OLD.scopes, OLD.client_ids, OLD.expires_at, OLD.revoked_at, OLD.archived_at)
+          IS DISTINCT FROM (NEW.role, NEW.scopes, NEW.client_ids, NEW.expires_at, NEW.revoked_at, NEW.archived_at))
+    EXECUTE FUNCTION auth_changed('user_id');
+CREATE TRIGGER auth_changed_gone AFTER DELETE ON api_keys FOR EACH ROW EXECUTE FUNCTION auth_changed('user_id');
+
 -- ------------------------------------------------------------------ audit, idempotency
 
 CREATE TABLE audit_log (
@@ -294,6 +337,8 @@ CALL protect('api_keys', row_rule('admin') || ' OR ' || row_rule('auth') || ' OR
 CALL protect('password_reset_tokens', row_rule('auth'), row_rule('auth') || ' OR ' || row_rule('admin') || $$ OR (SELECT app_role()) = 'manager'$$);
 CALL protect('login_attempts', row_rule('auth') || ' OR ' || row_rule('admin'), row_rule('auth') || ' OR ' || row_rule('admin'));
 CALL protect('idempotency_keys', row_rule('own'), row_rule('own'));
+-- Only the trigger writes here, as the owner and with the role admin.
+CALL protect('auth_changes', row_rule('auth') || ' OR ' || row_rule('admin'), row_rule('admin'), 'SELECT');
 
 -- Everybody writes the log about himself; nobody but an admin, and a manager for his clients, reads it.
 CALL protect('audit_log', row_rule('manager'), NULL, 'SELECT, INSERT');
