@@ -15,10 +15,14 @@ struct command {
     bool settings;       /* load settings first; otherwise config is NULL */
     int (*run)(int argc, char **argv,
                const struct config *config); /* argv[0] is the subcommand; returns an exit status */
+    const struct command *const *parts;      /* NULL-terminated: `trackerd NAME PART ...`, and run is NULL; argv[0]
+                                                of a part is "NAME PART". --help prints help, then its parts' */
 };
 
 /* one for each file cmd_*.c */
 extern const struct command cmd_config;
+extern const struct command cmd_keys;
+extern const struct command cmd_report;
 
 /* Print "trackerd NAME: message" and a pointer to --help on standard error; returns EXIT_USAGE. */
 int cli_usage(const char *command, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -12,6 +12,8 @@ extern char **environ;
 
 static const struct command *const commands[] = {
     &cmd_config,
+    &cmd_keys,
+    &cmd_report,
 };
 
 static void print_help(FILE *out)
@@ -72,7 +74,8 @@ bool cli_options(int argc, char **argv, const struct cli_option *options, size_t
         size_t len = equals != NULL ? (size_t)(equals - arg) : strlen(arg);
         const struct cli_option *option = find_option(options, n, arg, len);
         if (option == NULL) {
-            cli_usage(argv[0], "unknown option %s", arg);
+            /* without its value, which may be a misplaced secret */
+            cli_usage(argv[0], "unknown option %.*s", (int)len, arg);
             return false;
         }
         if (option->flag ? equals != NULL : (equals == NULL && i + 1 == argc)) {
@@ -93,10 +96,41 @@ static bool wants_help(int argc, char **argv)
     return false;
 }
 
+static void print_command_help(const struct command *command)
+{
+    fputs(command->help, stdout);
+    for (const struct command *const *part = command->parts; part != NULL && *part != NULL; part++) {
+        putchar('\n');
+        print_command_help(*part);
+    }
+}
+
+static int run_command(const struct command *command, int argc, char **argv);
+
+/* `trackerd NAME PART ...`: argv[0] is NAME. */
+static int run_part(const struct command *command, int argc, char **argv)
+{
+    char name[64];
+    const struct command *const *part = command->parts;
+    if (argc < 2)
+        return cli_usage(argv[0], "which? See the help for what there is");
+    while (*part != NULL && strcmp((*part)->name, argv[1]) != 0)
+        part++;
+    if (*part == NULL)
+        return cli_usage(argv[0], "there is no %s", argv[1]);
+    snprintf(name, sizeof(name), "%s %s", argv[0], argv[1]);
+    argv[1] = name;
+    return run_command(*part, argc - 1, argv + 1);
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
-    if (wants_help(argc, argv)) {
-        fputs(command->help, stdout);
+    if (command->parts != NULL && !(argc > 1 && argv[1][0] == '-'))
+        return run_part(command, argc, argv);
+    if (command->parts != NULL || wants_help(argc, argv)) {
+        if (!wants_help(argc, argv))
+            return cli_usage(argv[0], "unknown option %s", argv[1]);
+        print_command_help(command);
         return EXIT_OK;
     }
     struct config *config = NULL;

@@ -37,6 +37,8 @@ static unsigned count_cores(void)
 static enum report_result open_item(struct batch_item *item)
 {
     item->report = (struct report){ 0 };
+    if (item->payload == NULL)
+        return REPORT_ENCODING;
     if (item->private_key == NULL)
         return REPORT_KEY;
     if (item->filed_under != NULL && item->key_hash != NULL &&

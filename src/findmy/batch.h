@@ -15,7 +15,7 @@
 
 /* One report: inputs are borrowed until batch_run() returns, results are written by it. */
 struct batch_item {
-    const uint8_t *payload;
+    const uint8_t *payload; /* NULL: was not base64, gives REPORT_ENCODING */
     size_t len;
     const uint8_t *private_key; /* FINDMY_PRIVATE_SIZE; NULL gives REPORT_KEY */
     const uint8_t
