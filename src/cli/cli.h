@@ -15,8 +15,9 @@ struct command {
     bool settings;       /* load settings first; otherwise config is NULL */
     int (*run)(int argc, char **argv,
                const struct config *config); /* argv[0] is the subcommand; returns an exit status */
-    const struct command *const *parts;      /* NULL-terminated: `trackerd NAME PART ...`, and run is NULL; argv[0]
-                                                of a part is "NAME PART". --help prints help, then its parts' */
+    /* NULL-terminated: `trackerd NAME PART ...`, where run is NULL and argv[0] of a part is "NAME PART";
+     * `trackerd NAME --help` prints help, then that of the parts. Otherwise NULL. */
+    const struct command *const *parts;
 };
 
 /* one for each file cmd_*.c */
