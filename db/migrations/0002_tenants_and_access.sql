@@ -201,7 +201,7 @@ CREATE INDEX auth_changes_by_age ON auth_changes (at);
 
 -- The argument names the column that holds the user. Written with the owner's eyes: no caller needs a right on the table.
 CREATE FUNCTION auth_changed() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET tracker.role = 'admin' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     INSERT INTO auth_changes (user_id)
     VALUES ((CASE WHEN TG_OP = 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END ->> TG_ARGV[0])::bigint);
@@ -300,24 +300,21 @@ CALL versioned('users', ARRAY['last_login_at']);
 CALL versioned('api_keys', ARRAY['last_used_at']);
 
 -- The row of a client is its own tenant. Managers edit their client's data, not its existence.
-CALL protect('clients', $$(SELECT app_role()) = 'admin' OR ((SELECT app_role()) IN ('manager', 'user')
-    AND id = ANY ((SELECT app_clients())::bigint[]))$$, row_rule('admin'));
+CALL protect('clients', $$(SELECT app_is_admin()) OR id = ANY ((SELECT app_readable())::bigint[])$$, row_rule('admin'));
 CREATE POLICY manager_update ON clients FOR UPDATE TO tracker_api
-    USING ((SELECT app_role()) = 'manager' AND id = ANY ((SELECT app_clients())::bigint[]))
-    WITH CHECK ((SELECT app_role()) = 'manager' AND id = ANY ((SELECT app_clients())::bigint[]));
+    USING (id = ANY ((SELECT app_editable())::bigint[])) WITH CHECK (id = ANY ((SELECT app_editable())::bigint[]));
 CALL protect('brands', row_rule('tenant'), row_rule('manager'));
 
 -- A manager reads the users of his clients and edits those who have no others; nobody but an admin makes or
 -- edits an admin; everybody reads and edits himself, but not his own role.
 CALL protect('users',
     row_rule('admin') || ' OR ' || row_rule('auth') || $$ OR ((SELECT app_role()) IN ('manager', 'user') AND id = (SELECT app_user()))
-        OR ((SELECT app_role()) = 'manager' AND id IN
-            (SELECT uc.user_id FROM user_clients uc WHERE uc.client_id = ANY ((SELECT app_clients())::bigint[])))
-        OR ((SELECT app_role()) = 'manager' AND created_by = (SELECT app_user()) AND user_within_clients(id, (SELECT app_clients())))$$,
+        OR id IN (SELECT uc.user_id FROM user_clients uc WHERE uc.client_id = ANY ((SELECT app_editable())::bigint[]))
+        OR ((SELECT app_role()) = 'manager' AND created_by = (SELECT app_user()) AND user_within_clients(id, (SELECT app_editable())))$$,
     row_rule('admin') || $$ OR ((SELECT app_role()) = 'manager' AND role <> 'admin' AND id <> coalesce((SELECT app_user()), 0)
         AND (created_by = (SELECT app_user()) OR id IN
-            (SELECT uc.user_id FROM user_clients uc WHERE uc.client_id = ANY ((SELECT app_clients())::bigint[])))
-        AND user_within_clients(id, (SELECT app_clients())))$$);
+            (SELECT uc.user_id FROM user_clients uc WHERE uc.client_id = ANY ((SELECT app_editable())::bigint[])))
+        AND user_within_clients(id, (SELECT app_editable())))$$);
 CREATE POLICY own_update ON users FOR UPDATE TO tracker_api
     USING ((SELECT app_role()) IN ('manager', 'user') AND id = (SELECT app_user()))
     WITH CHECK ((SELECT app_role()) IN ('manager', 'user') AND id = (SELECT app_user()));
@@ -326,8 +323,7 @@ CREATE POLICY auth_update ON users FOR UPDATE TO tracker_api
 
 CALL protect('user_clients',
     row_rule('admin') || ' OR ' || row_rule('auth') || ' OR ' || row_rule('own') || ' OR ' || row_rule('manager'),
-    row_rule('admin') || $$ OR ((SELECT app_role()) = 'manager' AND client_id = ANY ((SELECT app_clients())::bigint[])
-        AND user_id <> coalesce((SELECT app_user()), 0))$$);
+    row_rule('admin') || $$ OR (client_id = ANY ((SELECT app_editable())::bigint[]) AND user_id <> coalesce((SELECT app_user()), 0))$$);
 
 CALL protect('sessions', row_rule('admin') || ' OR ' || row_rule('auth') || ' OR ' || row_rule('own'),
              row_rule('admin') || ' OR ' || row_rule('auth') || ' OR ' || row_rule('own'));
@@ -337,8 +333,8 @@ CALL protect('api_keys', row_rule('admin') || ' OR ' || row_rule('auth') || ' OR
 CALL protect('password_reset_tokens', row_rule('auth'), row_rule('auth') || ' OR ' || row_rule('admin') || $$ OR (SELECT app_role()) = 'manager'$$);
 CALL protect('login_attempts', row_rule('auth') || ' OR ' || row_rule('admin'), row_rule('auth') || ' OR ' || row_rule('admin'));
 CALL protect('idempotency_keys', row_rule('own'), row_rule('own'));
--- Only the trigger writes here, as the owner and with the role admin.
-CALL protect('auth_changes', row_rule('auth') || ' OR ' || row_rule('admin'), row_rule('admin'), 'SELECT');
+-- Only the trigger writes here, as the owner.
+CALL protect('auth_changes', row_rule('auth') || ' OR ' || row_rule('admin'), NULL, 'SELECT');
 
 -- Everybody writes the log about himself; nobody but an admin, and a manager for his clients, reads it.
 CALL protect('audit_log', row_rule('manager'), NULL, 'SELECT, INSERT');

@@ -88,6 +88,6 @@ CALL protect('tasks', row_rule('admin') || ' OR ' || row_rule('own'),
              row_rule('admin') || ' OR ((SELECT app_role()) = ''manager'' AND user_id = (SELECT app_user()))', 'SELECT, INSERT, UPDATE');
 CALL protect('task_schedules', row_rule('admin'), row_rule('admin'), 'SELECT, INSERT, UPDATE, DELETE');
 CALL protect('cache_generations', $$(SELECT app_role()) IN ('admin', 'auth') OR client_id = 0
-    OR client_id = ANY ((SELECT app_clients())::bigint[])$$, row_rule('admin'), 'SELECT');
+    OR client_id = ANY ((SELECT app_readable())::bigint[])$$, row_rule('admin'), 'SELECT');
 
 RESET ROLE;

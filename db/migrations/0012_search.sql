@@ -24,9 +24,11 @@ COMMENT ON TABLE search_documents IS 'What can be searched for, one row per reso
 COMMENT ON COLUMN search_documents.codes IS 'MAC address with and without colons';
 COMMENT ON COLUMN search_documents.words IS 'For words @@ websearch_to_tsquery(''simple'', ...)';
 COMMENT ON COLUMN search_documents.parts IS 'For parts LIKE ''%'' || lower(...) || ''%'': part numbers, MACs and names by any part of three characters or more';
--- Serve: search over all resources and the q filter of lists, by word and by part, within the caller's clients.
-CREATE INDEX search_documents_by_words ON search_documents USING gin (client_id, words);
-CREATE INDEX search_documents_by_parts ON search_documents USING gin (client_id, parts gin_trgm_ops);
+-- Serve: search over all resources and the q filter of lists, by word and by part.
+CREATE INDEX search_documents_by_words ON search_documents USING gin (words);
+CREATE INDEX search_documents_by_parts ON search_documents USING gin (parts gin_trgm_ops);
+-- Serves: the same for a client with few rows, or for parts too short for trigrams; erasing a client.
+CREATE INDEX search_documents_by_client ON search_documents (client_id, resource, resource_id);
 
 CREATE VIEW search_index AS
 SELECT d.resource, d.resource_id, d.client_id, d.title, d.codes, d.body, d.archived, d.words, d.parts
