@@ -9,16 +9,16 @@
 
 #include "base/arena.h"
 #include "findmy/account.h"
+#include "findmy/keys.h"
 #include "findmy/profile.h"
 
-#define FETCH_HASH_SIZE 32       /* SHA-256 of an advertisement key: the id of a key */
-#define FETCH_MAX_IDS   1000000u /* of one fetch: what one process can sensibly hold */
-#define FETCH_NO_TIME   INT64_MIN
+#define FETCH_MAX_IDS 1000000u /* of one fetch: what one process can sensibly hold */
+#define FETCH_NO_TIME INT64_MIN
 
 enum fetch_kind { FETCH_STATIC, FETCH_PRIMARY, FETCH_SECONDARY };
 
 struct fetch_id {
-    uint8_t hash[FETCH_HASH_SIZE];
+    uint8_t hash[FINDMY_HASH_SIZE];
     enum fetch_kind kind; /* which of v2's lists; static keys go where the profile says */
 };
 

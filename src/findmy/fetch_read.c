@@ -24,8 +24,8 @@ static bool in_list(const struct profile *profile, const struct fetch_id *id, bo
 
 static void write_id(struct json *json, const struct fetch_id *id)
 {
-    char text[BASE64_SIZE(FETCH_HASH_SIZE)];
-    base64_encode(id->hash, FETCH_HASH_SIZE, text);
+    char text[BASE64_SIZE(FINDMY_HASH_SIZE)];
+    base64_encode(id->hash, FINDMY_HASH_SIZE, text);
     json_text(json, text);
 }
 
@@ -124,7 +124,7 @@ static int compare_hashes(const void *a, const void *b, void *self)
 {
     const struct reader *reader = self;
     return memcmp(reader->ids[*(const size_t *)a].hash, reader->ids[*(const size_t *)b].hash,
-                  FETCH_HASH_SIZE);
+                  FINDMY_HASH_SIZE);
 }
 
 static void sort_ids(struct reader *reader)
@@ -138,18 +138,18 @@ static void sort_ids(struct reader *reader)
 /* Index of the id with that text, in any spelling of base64. */
 static bool find_id(const struct reader *reader, const char *text, size_t *index)
 {
-    uint8_t hash[FETCH_HASH_SIZE];
+    uint8_t hash[FINDMY_HASH_SIZE];
     size_t low = 0, high = reader->count;
     if (text == NULL || !base64_decode_exact(text, hash, sizeof(hash)))
         return false;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (memcmp(reader->ids[reader->order[middle]].hash, hash, FETCH_HASH_SIZE) < 0)
+        if (memcmp(reader->ids[reader->order[middle]].hash, hash, FINDMY_HASH_SIZE) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low == reader->count || memcmp(reader->ids[reader->order[low]].hash, hash, FETCH_HASH_SIZE) != 0)
+    if (low == reader->count || memcmp(reader->ids[reader->order[low]].hash, hash, FINDMY_HASH_SIZE) != 0)
         return false;
     *index = reader->order[low];
     return true;

@@ -234,21 +234,20 @@ enum login_outcome gsa_read_complete(const struct profile *profile, const char *
     if (response == NULL || gsa_read_status(profile, response, result) != LOGIN_AUTHENTICATED)
         return result->outcome;
 
-    /* A step for a person may come without proofs; nothing of such an answer is used. */
+    /* A step for a person may come without proofs; nothing else of such an answer is used. */
     enum login_outcome step = next_step(response);
     plist_t spd = open_spd(response, srp, form, arena);
     bool bare = step == LOGIN_UNSUPPORTED_STEP && plistx_get(response, "M2") == NULL;
     if (spd == NULL && !bare)
         return login_end(result, LOGIN_BAD_SERVER_PROOF, 0,
                          "the server could not prove that it knows the password");
-    if (step == LOGIN_UNSUPPORTED_STEP) {
-        const char *au = plistx_text(plistx_get(response, "Status"), "au");
-        return login_end(result, step, 0, "Apple asks for a step that needs a person: %.80s", au);
-    }
-    if (!read_session(spd, step == LOGIN_AUTHENTICATED, session)) {
+    if (spd != NULL && !read_session(spd, step == LOGIN_AUTHENTICATED, session)) {
         wipe(session, sizeof(*session));
         return login_end(result, LOGIN_BAD_RESPONSE, 0, "the decrypted answer lacks ids or tokens");
     }
+    if (step == LOGIN_UNSUPPORTED_STEP)
+        return login_end(result, step, 0, "Apple asks for a step that needs a person: %.80s",
+                         plistx_text(plistx_get(response, "Status"), "au"));
     return login_end(result, step, 0, "%s", "");
 }
 

@@ -33,7 +33,8 @@ struct gsa_session {
     int64_t pet_expiry;      /* microseconds; 0: not told */
 };
 
-/* Sign in with name and password. LOGIN_AUTHENTICATED, LOGIN_TRUSTED_DEVICE and LOGIN_SMS fill *session;
+/* Sign in with name and password. LOGIN_AUTHENTICATED, LOGIN_TRUSTED_DEVICE, LOGIN_SMS and
+ * LOGIN_UNSUPPORTED_STEP fill *session;
  * otherwise it holds nothing. Exchanges whose hashes would be ambiguous (facts 7.3) are begun anew before the
  * proof is sent. */
 enum login_outcome gsa_login(struct provider *provider, struct anisette_state *state, const char *username,

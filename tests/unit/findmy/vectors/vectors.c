@@ -15,7 +15,8 @@
 #define BYTES_ROOM 64 /* zeros behind decoded bytes, so that a case with a short key can still be run */
 
 static const struct vec_group *const groups[] = {
-    &vec_group_keys, &vec_group_keyfiles, &vec_group_primitive, &vec_group_report, &vec_group_rolling,
+    &vec_group_keys,    &vec_group_keyfiles, &vec_group_primitive, &vec_group_report,
+    &vec_group_rolling, &vec_group_login,    &vec_group_apple,
 };
 
 /* Fields that only comment on a case. */

@@ -46,6 +46,8 @@ extern const struct vec_group vec_group_keyfiles;  /* keyfiles */
 extern const struct vec_group vec_group_primitive; /* ecdh-p224, kdf-x963, aes-gcm-128 */
 extern const struct vec_group vec_group_report;    /* reports, reports-parse */
 extern const struct vec_group vec_group_rolling;   /* rolling, alignment */
+extern const struct vec_group vec_group_login;     /* pbkdf2, srp, gsa */
+extern const struct vec_group vec_group_apple;     /* fetch-requests, fetch-responses, anisette */
 
 /* A difference: counted, and printed with file and case. */
 void vec_fail(struct vec *vec, const char *format, ...) __attribute__((format(printf, 2, 3)));
