@@ -1,5 +1,5 @@
-/* Mails: composed safely, sent by a thread of their own through SMTP, or written to a folder when no server is
- * set. */
+/* Mails: composed safely, sent by a thread of their own through SMTP, or written to a folder when no server
+ * is set. */
 #ifndef AUTH_MAIL_H
 #define AUTH_MAIL_H
 
@@ -22,12 +22,13 @@ struct mail {
  * angle brackets. */
 bool mail_address_valid(const char *address);
 
-/* "Name <address>" or "address" into its parts (each with room for MAIL_ADDRESS_SIZE bytes); name may come out
- * empty. */
+/* "Name <address>" or "address" into its parts (each with room for MAIL_ADDRESS_SIZE bytes); name may come
+ * out empty. */
 #define MAIL_ADDRESS_SIZE 320
 MUST_CHECK bool mail_parse_from(const char *from, char *name, char *address);
 
-/* The message as it goes over the wire (RFC 5322, CRLF). Anything that could end a header early is refused. */
+/* The message as it goes over the wire (RFC 5322, CRLF). Anything that could end a header early is refused.
+ */
 MUST_CHECK bool mail_compose(const char *from, const struct mail *mail, struct buf *out, struct error *err);
 
 /* config is not copied. The thread starts with the first mail. */

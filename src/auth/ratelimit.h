@@ -1,8 +1,8 @@
 /* Requests per session, API key or address within a window.
  *
  * Counting happens in the process; every so often the process adds what it counted to a counter in Redis and
- * learns the others' share. So most requests cost no round trip, a limit holds over all processes within a few
- * percent, and without Redis it holds for each process by itself. */
+ * learns the others' share. So most requests cost no round trip, a limit holds over all processes within a
+ * few percent, and without Redis it holds for each process by itself. */
 #ifndef AUTH_RATELIMIT_H
 #define AUTH_RATELIMIT_H
 
@@ -23,8 +23,8 @@ struct ratelimit_state {
     int reset; /* seconds until the window ends, at least 1 */
 };
 
-/* Count one request of `subject` ("session:17"). False: it is beyond the limit. window in microseconds; now is
- * wall-clock time. redis may be NULL. */
+/* Count one request of `subject` ("session:17"). False: it is beyond the limit. window in microseconds; now
+ * is wall-clock time. redis may be NULL. */
 bool ratelimit_take(struct ratelimit *limits, struct redis *redis, struct arena *arena, const char *subject,
                     int64_t limit, int64_t window, int64_t now, struct ratelimit_state *state);
 

@@ -1,5 +1,5 @@
-/* Links by which a user chooses a password: after forgetting it, or when invited. Single use, expiring, stored
- * as a hash. */
+/* Links by which a user chooses a password: after forgetting it, or when invited. Single use, expiring,
+ * stored as a hash. */
 #ifndef AUTH_RESET_H
 #define AUTH_RESET_H
 
@@ -23,8 +23,8 @@ MUST_CHECK bool reset_mail(struct auth *auth, struct arena *arena, const char *e
 
 enum reset_outcome { RESET_OK, RESET_INVALID, RESET_WEAK, RESET_UNAVAILABLE };
 
-/* Set the password by a link and end all sessions of the user. WEAK: err says what is wrong with the password,
- * the link stays good. db is in the context `auth`, outside a transaction. */
+/* Set the password by a link and end all sessions of the user. WEAK: err says what is wrong with the
+ * password, the link stays good. db is in the context `auth`, outside a transaction. */
 enum reset_outcome reset_use(struct auth *auth, struct db *db, struct arena *arena, const char *token,
                              const char *password, int64_t *user_id, struct error *err);
 
