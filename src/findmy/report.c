@@ -129,7 +129,7 @@ enum report_result report_open(const uint8_t *payload, size_t len,
 enum report_result report_decode(const char *text, size_t text_len, uint8_t payload[REPORT_LONG], size_t *len)
 {
     /* A long text is checked as base64 only as far as a line can tell: its length is wrong in any case. */
-    uint8_t bytes[256];
+    uint8_t bytes[258]; /* a multiple of 3: every text below the bound decodes into it */
     size_t got;
     if (text_len >= BASE64_SIZE(sizeof(bytes)))
         return REPORT_LENGTH;
