@@ -21,9 +21,11 @@ struct command {
 };
 
 /* one for each file cmd_*.c */
+extern const struct command cmd_account;
 extern const struct command cmd_config;
 extern const struct command cmd_keys;
 extern const struct command cmd_report;
+extern const struct command cmd_report_fetch; /* a part of cmd_report */
 
 /* Print "trackerd NAME: message" and a pointer to --help on standard error; returns EXIT_USAGE. */
 int cli_usage(const char *command, const char *format, ...) PRINTF_LIKE(2, 3);

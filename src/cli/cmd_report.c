@@ -195,11 +195,11 @@ static const struct command decrypt = {
     .run = run_decrypt,
 };
 
-static const struct command *const parts[] = { &decrypt, NULL };
+static const struct command *const parts[] = { &decrypt, &cmd_report_fetch, NULL };
 
 const struct command cmd_report = {
     .name = "report",
-    .summary = "decrypt location reports",
-    .help = "Usage: trackerd report decrypt ...\n",
+    .summary = "decrypt location reports, fetch them from Apple",
+    .help = "Usage: trackerd report decrypt|fetch ...\n",
     .parts = parts,
 };

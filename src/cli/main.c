@@ -11,6 +11,7 @@
 extern char **environ;
 
 static const struct command *const commands[] = {
+    &cmd_account,
     &cmd_config,
     &cmd_keys,
     &cmd_report,
