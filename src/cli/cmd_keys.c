@@ -309,6 +309,25 @@ static bool print_chain(const struct rolling_inputs *in, enum rolling_kind kind,
     return done;
 }
 
+/* Print both kinds of keys of the period asked for. */
+static int print_period(const char *command, const struct rolling_inputs *in)
+{
+    struct error err = { "", "" };
+    struct rolling_range primary = rolling_expected(&in->alignment, in->from, in->to);
+    if (primary.to >= 0) {
+        primary.from = primary.from > in->slack ? primary.from - in->slack : 0;
+        primary.to += in->slack;
+    }
+    if (primary.to > ROLLING_MAX_INDEX)
+        return cli_usage(command, "--to is more than 50 years after pairing");
+    if (print_chain(in, ROLLING_PRIMARY, primary, &err) &&
+        print_chain(in, ROLLING_SECONDARY, rolling_secondary(primary), &err))
+        return EXIT_OK;
+    if (error_is(&err, "key"))
+        return cli_usage(command, "--master-key: %s", err.message);
+    return cli_fail(&err);
+}
+
 static int run_derive_rolling(int argc, char **argv, const struct config *config)
 {
     (void)config;
@@ -325,28 +344,12 @@ static int run_derive_rolling(int argc, char **argv, const struct config *config
         { "--slack", false, &o.slack },
     };
     int positional;
-    struct rolling_inputs in;
-    struct error err = { "", "" };
+    struct rolling_inputs in = { 0 };
     if (!cli_options(argc, argv, options, ARRAY_LEN(options), &positional))
         return EXIT_USAGE;
     if (positional > 0)
         return cli_usage(argv[0], "unexpected argument");
-    int status = EXIT_USAGE;
-    if (take_inputs(argv[0], &o, &in)) {
-        struct rolling_range primary = rolling_expected(&in.alignment, in.from, in.to);
-        if (primary.to >= 0) {
-            primary.from = primary.from > in.slack ? primary.from - in.slack : 0;
-            primary.to += in.slack;
-        }
-        bool done = print_chain(&in, ROLLING_PRIMARY, primary, &err) &&
-                    print_chain(&in, ROLLING_SECONDARY, rolling_secondary(primary), &err);
-        if (done)
-            status = EXIT_OK;
-        else if (error_is(&err, "key"))
-            status = cli_usage(argv[0], "--master-key: %s", err.message);
-        else
-            status = cli_fail(&err);
-    }
+    int status = take_inputs(argv[0], &o, &in) ? print_period(argv[0], &in) : EXIT_USAGE;
     wipe(&in, sizeof(in));
     return status;
 }
