@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Runs the benchmarks one after the other and prints one JSON object a line: {"bench": NAME, "ratio": ..., ...}.
+# Each compares with a reference measured in the same run; a ratio below its target makes the exit status 1.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+BUILD=${BUILD:-build}
+status=0
+
+"$BUILD/bench/findmy/decrypt_bench" --min 0.9 || status=1
+"$BUILD/bench/findmy/decrypt_bench" --min 0.9 --threads 1 || status=1
+
+exit $status
