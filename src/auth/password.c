@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -186,7 +187,7 @@ bool password_verify(struct password_hasher *hasher, const char *password, const
 
     /* libsodium reads a fixed-size buffer, and a longer password than we accept cannot be right. */
     char padded[PASSWORD_HASH_SIZE] = { 0 };
-    strncpy(padded, known ? hash : hasher->dummy, sizeof(padded) - 1);
+    snprintf(padded, sizeof(padded), "%s", known ? hash : hasher->dummy);
     if (len > PASSWORD_MAX_BYTES) {
         len = PASSWORD_MAX_BYTES;
         known = false;

@@ -24,7 +24,7 @@ struct ratelimit_state {
 };
 
 /* Count one request of `subject` ("session:17"). False: it is beyond the limit. window in microseconds; now
- * is wall-clock time. redis may be NULL. */
+ * is wall-clock time. redis NULL (with arena NULL): only this process's count, without blocking. */
 bool ratelimit_take(struct ratelimit *limits, struct redis *redis, struct arena *arena, const char *subject,
                     int64_t limit, int64_t window, int64_t now, struct ratelimit_state *state);
 
