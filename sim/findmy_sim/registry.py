@@ -109,6 +109,8 @@ class Registry:
         if not isinstance(texts, list) or not 1 <= len(texts) <= MAX_KEYS_PER_TAG:
             raise ValueError(f"{name} must be a list of 1 to {MAX_KEYS_PER_TAG} keys")
         raws = [crypto.decode_key(str(text)) for text in texts]
+        if len(set(raws)) != len(raws):
+            raise ValueError("a key is given twice")
         points: dict[bytes, bytes] = {}
         if name.startswith("private"):
             points = {point[1 : 1 + crypto.KEY_LEN]: point for point in map(crypto.point_of, raws)}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 import struct
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ class SightingTable:
 
     def __init__(self) -> None:
         self._rows = bytearray()
-        self._seen: list[int] = []
+        self._seen = array("I")  # times alone, to search in
 
     def __len__(self) -> int:
         return len(self._seen)
