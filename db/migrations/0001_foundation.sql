@@ -171,7 +171,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE versioned(regclass, text[]) IS
-    'Gives a table its version and fixed-client triggers; call it again after adding a column. Updates of only the uncounted columns (leases) leave the version';
+    'Gives a table its version and fixed-client triggers; call it again after adding a column. Updates of only the uncounted columns (leases, stamps of use) leave the version';
 
 -- ------------------------------------------------------------------ facts about this database
 

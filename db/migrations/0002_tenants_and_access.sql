@@ -296,7 +296,7 @@ CREATE TRIGGER guard_role BEFORE UPDATE OF role ON users FOR EACH ROW
 
 CALL versioned('clients');
 CALL versioned('brands');
-CALL versioned('users', ARRAY['last_login_at']);
+CALL versioned('users');
 CALL versioned('api_keys', ARRAY['last_used_at']);
 
 -- The row of a client is its own tenant. Managers edit their client's data, not its existence.

@@ -80,7 +80,7 @@ CREATE TABLE location_shapes (
     CONSTRAINT location_shapes_polygon_valid
         CHECK (polygon IS NULL OR (ST_IsValid(polygon::geometry) AND NOT ST_IsEmpty(polygon::geometry) AND ST_NPoints(polygon::geometry) <= 1000)),
     -- 100 m2 is a small shop, 8e9 m2 the largest circle; wider than half the globe means a wrong turn at the antimeridian.
-    CONSTRAINT location_shapes_polygon_size
+    CONSTRAINT location_shapes_polygon_within_bounds
         CHECK (polygon IS NULL OR (ST_Area(polygon) BETWEEN 100 AND 8e9 AND ST_XMax(polygon::geometry) - ST_XMin(polygon::geometry) < 180)),
     -- One shape at a time. Serves: the shape of a place at a time; deleting a place.
     CONSTRAINT location_shapes_no_overlap EXCLUDE USING gist (location_id WITH =, period WITH &&)

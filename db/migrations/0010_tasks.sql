@@ -81,7 +81,7 @@ $$;
 COMMENT ON FUNCTION bump_generations(bigint[]) IS 'To be the last statement of a writing transaction: its row locks last until the commit';
 GRANT EXECUTE ON FUNCTION bump_generations(bigint[]) TO tracker_api, tracker_worker;
 
-CALL versioned('tasks', ARRAY['progress']);
+CALL versioned('tasks');
 CALL versioned('task_schedules');
 -- Managers start tasks (imports) and everybody follows his own.
 CALL protect('tasks', row_rule('admin') || ' OR ' || row_rule('own'),

@@ -66,6 +66,9 @@ BEGIN
             RAISE EXCEPTION 'no partition of % is made for %', p.parent, p.low USING ERRCODE = 'datetime_field_overflow';
         END IF;
         PERFORM pg_advisory_xact_lock(hashtextextended('ensure_partitions', 0));
+        -- ATTACH takes this lock anyhow. Taken before the next look, it also makes this session hear of what the last
+        -- holder has made; an advisory lock does not, and the name would still be cached as missing.
+        EXECUTE format('LOCK TABLE %I IN SHARE UPDATE EXCLUSIVE MODE', p.parent);
         CONTINUE WHEN to_regclass(p.name) IS NOT NULL; -- made by the last holder of the lock
         -- ATTACH and not PARTITION OF: that would shut out readers and writers of all partitions.
         EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', p.name, p.parent);
