@@ -86,6 +86,7 @@ class Control:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/control/health", self.health),
+            web.get("/control/status", self.health),
             web.get("/control/stats", self.stats),
             web.get("/control/clock", self.get_clock),
             web.put("/control/clock", self.set_clock),

@@ -147,6 +147,11 @@ def _around(rng: random.Random, city: City, nearest_m: float, farthest_m: float)
     return offset(city.center, reach * north / norm, reach * east / norm)
 
 
+def company_id(index: int) -> str:
+    """The id of the company with this number."""
+    return f"company-{index}"
+
+
 def make_company(seed: str, index: int) -> Company:
     """The company with this number: 1-3 warehouses at the edges of cities, 4-12 shops in their centres."""
     rng = random.Random(f"{seed}/company/{index}")
@@ -154,7 +159,7 @@ def make_company(seed: str, index: int) -> Company:
     homes = _cities_of(country)
     seat = rng.choices(homes, [c.population for c in homes])[0]
     name = f"{rng.choice(_NAME_HEADS)} {rng.choice(_NAME_TAILS)}"
-    company = Company(f"company-{index}", name, country)
+    company = Company(company_id(index), name, country)
     region = _nearby(seat)
     weights = [c.population * (ABROAD_WEIGHT if c.country != country else 1) for c in region]
     for n in range(rng.randint(1, 3)):

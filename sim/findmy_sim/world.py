@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from findmy_sim import crypto
 from findmy_sim.clock import format_time
 from findmy_sim.geo import Position, to_e7
-from findmy_sim.places import Company, Place, make_company
+from findmy_sim.places import Company, Place, company_id, make_company
 from findmy_sim.rolling import KeySource, StaticKeys
 from findmy_sim.sightings import BATTERY_NAMES, FLAG_LONG, FLAG_MANUAL, Battery, Habits, Observations, Sighting
 from findmy_sim.trips import DAY, Itinerary, ParkPlan, Plan, WanderPlan, spot_in
@@ -161,8 +161,10 @@ class World:
         return made
 
     def _company(self, index: int) -> Company:
-        company = make_company(self.seed, index)
-        return self.companies.setdefault(company.id, company)
+        name = company_id(index)
+        if name not in self.companies:
+            self.companies[name] = make_company(self.seed, index)
+        return self.companies[name]
 
     # --- what the server knows ------------------------------------------------------------------------
 
