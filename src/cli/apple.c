@@ -141,10 +141,12 @@ void apple_explain(const struct account *account, enum account_status status)
     char when[RFC3339_SIZE];
     if (status == ACCOUNT_READY)
         return;
-    fprintf(stderr, "trackerd: account %s: %s", account->name, login_outcome_names[last->outcome]);
-    if (last->code != 0)
-        fprintf(stderr, " (%lld)", (long long)last->code);
-    fprintf(stderr, "%s%s\n", last->message[0] != '\0' ? ": " : "", last->message);
+    if (last->outcome != LOGIN_AUTHENTICATED) {
+        fprintf(stderr, "trackerd: account %s: %s", account->name, login_outcome_names[last->outcome]);
+        if (last->code != 0)
+            fprintf(stderr, " (%lld)", (long long)last->code);
+        fprintf(stderr, "%s%s\n", last->message[0] != '\0' ? ": " : "", last->message);
+    }
     if (status == ACCOUNT_NEEDS_CODE)
         fprintf(stderr, "a second-factor code is due: trackerd account 2fa %s CODE\n", account->name);
     if (status == ACCOUNT_WAITS && account->not_before > 0)

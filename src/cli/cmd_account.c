@@ -205,8 +205,11 @@ static bool new_password(struct apple *apple, struct error *err)
 static enum account_status login(struct apple *apple, const struct factor *factor, bool send)
 {
     enum account_status status = account_login(apple->account, &apple->env);
-    if (status == ACCOUNT_NEEDS_CODE && send)
+    if (status == ACCOUNT_NEEDS_CODE && send && apple->account->code == ACCOUNT_CODE_NOT_SENT)
         status = send_code(apple, factor);
+    else if (status == ACCOUNT_NEEDS_CODE && apple->account->code != ACCOUNT_CODE_NOT_SENT)
+        fprintf(stderr, "a code was sent a short while ago; `trackerd account 2fa %s --send` sends another\n",
+                apple->account->name);
     if (status == ACCOUNT_NEEDS_CODE && apple->account->code == ACCOUNT_CODE_SENT && apple_is_interactive())
         status = ask_code(apple);
     return status;

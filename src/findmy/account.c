@@ -18,6 +18,9 @@ const char *const account_status_names[] = {
  * a loop. */
 #define MAX_STEPS 6
 
+/* Codes are said to be good for some ten minutes; after this a new one is sent. */
+#define CODE_LIFE MINUTES(10)
+
 /* ---- life ---- */
 
 bool account_name_valid(const char *name)
@@ -120,7 +123,7 @@ static void enter(struct account *account, enum account_phase phase, int64_t now
              LOG_TEXT("to", account_phase_names[phase]),
              LOG_TEXT("outcome", login_outcome_names[account->last.outcome]));
     account->phase = phase;
-    if (phase != ACCOUNT_CODE_DUE) {
+    if (phase != ACCOUNT_CODE_DUE && phase != ACCOUNT_LOGGED_OUT) { /* from there it may be due again */
         account->code = ACCOUNT_CODE_NOT_SENT;
         account->bad_codes = 0;
         account->code_sent_at = 0;
@@ -195,6 +198,13 @@ static bool refresh_machine(struct account *account, const struct account_env *e
     return again;
 }
 
+/* A code that was sent a short while ago can still be entered after signing in once more: nobody wants two.
+ */
+static bool code_pending(const struct account *account, const struct account_env *env)
+{
+    return account->code != ACCOUNT_CODE_NOT_SENT && now_of(env) - account->code_sent_at < CODE_LIFE;
+}
+
 /* logged_out: the password. */
 static bool step_password(struct account *account, const struct account_env *env)
 {
@@ -206,8 +216,12 @@ static bool step_password(struct account *account, const struct account_env *env
         return true;
     case LOGIN_TRUSTED_DEVICE:
     case LOGIN_SMS:
-        account->by_sms = account->last.outcome == LOGIN_SMS;
-        account->code = ACCOUNT_CODE_NOT_SENT;
+        if (!code_pending(account, env)) {
+            account->by_sms = account->last.outcome == LOGIN_SMS;
+            account->code = ACCOUNT_CODE_NOT_SENT;
+        } else {
+            account->code = ACCOUNT_CODE_SENT;
+        }
         enter(account, ACCOUNT_CODE_DUE, now_of(env));
         return true;
     default:
@@ -227,8 +241,10 @@ static bool step_delegates(struct account *account, const struct account_env *en
         enter(account, ACCOUNT_LOGGED_IN, now_of(env));
         return true;
     }
-    bool renew = !*renewed && (outdated || account->last.outcome == LOGIN_DELEGATE_ERROR);
-    if (outdated || account->last.outcome == LOGIN_DELEGATE_ERROR)
+    if (outdated)
+        login_end(&account->last, LOGIN_DELEGATE_ERROR, 0, "the token for the delegate service is outdated");
+    bool renew = !*renewed && account->last.outcome == LOGIN_DELEGATE_ERROR;
+    if (account->last.outcome == LOGIN_DELEGATE_ERROR)
         enter(account, ACCOUNT_LOGGED_OUT, now_of(env));
     *renewed |= renew;
     return renew;
