@@ -330,7 +330,11 @@ CALL protect('sessions', row_rule('admin') || ' OR ' || row_rule('auth') || ' OR
 CALL protect('session_tokens', row_rule('auth'), row_rule('auth'));
 CALL protect('api_keys', row_rule('admin') || ' OR ' || row_rule('auth') || ' OR ' || row_rule('own'),
              row_rule('admin') || ' OR ' || row_rule('auth') || ' OR ' || row_rule('own'));
-CALL protect('password_reset_tokens', row_rule('auth'), row_rule('auth') || ' OR ' || row_rule('admin') || $$ OR (SELECT app_role()) = 'manager'$$);
+CALL protect('password_reset_tokens', row_rule('auth'), row_rule('auth') || ' OR ' || row_rule('admin'));
+-- A manager invites the users whom he may edit.
+CREATE POLICY manager_insert ON password_reset_tokens FOR INSERT TO tracker_api
+    WITH CHECK ((SELECT app_role()) = 'manager' AND user_id IN (SELECT u.id FROM users u WHERE u.role <> 'admin')
+                AND user_within_clients(user_id, (SELECT app_editable())));
 CALL protect('login_attempts', row_rule('auth') || ' OR ' || row_rule('admin'), row_rule('auth') || ' OR ' || row_rule('admin'));
 CALL protect('idempotency_keys', row_rule('own'), row_rule('own'));
 -- Only the trigger writes here, as the owner.
@@ -339,6 +343,7 @@ CALL protect('auth_changes', row_rule('auth') || ' OR ' || row_rule('admin'), NU
 -- Everybody writes the log about himself; nobody but an admin, and a manager for his clients, reads it.
 CALL protect('audit_log', row_rule('manager'), NULL, 'SELECT, INSERT');
 CREATE POLICY api_insert ON audit_log FOR INSERT TO tracker_api, tracker_reader
-    WITH CHECK (((SELECT app_role()) = 'auth') OR ((SELECT app_role()) <> '' AND user_id IS NOT DISTINCT FROM (SELECT app_user())));
+    WITH CHECK ((SELECT app_role()) = 'auth' OR ((SELECT app_role()) <> '' AND user_id IS NOT DISTINCT FROM (SELECT app_user())
+        AND (client_id IS NULL OR (SELECT app_is_admin()) OR client_id = ANY ((SELECT app_readable())::bigint[]))));
 
 RESET ROLE;

@@ -9,7 +9,8 @@ CREATE TYPE battery_level AS ENUM ('full', 'medium', 'low', 'very_low');
 -- Row security lets only leak-proof operators use an index, and those of PostGIS are not. So the map finds
 -- trackers by an integer: the web-mercator tile of zoom 24 in Morton order. Every tile of a lower zoom
 -- is one contiguous range of it, [map_tile_low(z,x,y), map_tile_low(z,x,y) + (1 << 2*(24-z))), and a
--- right shift is the cell of a cluster.
+-- right shift is the cell of a cluster. Names are qualified, because a restore from pg_dump computes
+-- generated columns with an empty search path.
 CREATE FUNCTION morton(x bigint, y bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
     v bigint[] := ARRAY[x, y];
@@ -32,7 +33,7 @@ DECLARE
     size constant double precision := 16777216; -- tiles per side at zoom 24, 2.4 m each at the equator
     lat constant double precision := radians(greatest(-85.0511287798066, least(85.0511287798066, latitude)));
 BEGIN
-    RETURN morton(
+    RETURN public.morton(
         greatest(0, least(size - 1, floor((longitude + 180) / 360 * size)))::bigint,
         greatest(0, least(size - 1, floor((1 - ln(tan(lat) + 1 / cos(lat)) / pi()) / 2 * size)))::bigint);
 END
@@ -41,7 +42,7 @@ COMMENT ON FUNCTION map_key(double precision, double precision) IS 'Web-mercator
 
 CREATE FUNCTION map_tile_low(z integer, x integer, y integer) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 BEGIN
-    RETURN morton(x, y) << (2 * (24 - z));
+    RETURN public.morton(x, y) << (2 * (24 - z));
 END
 $$;
 COMMENT ON FUNCTION map_tile_low(integer, integer, integer) IS 'Lowest map_key within a tile; the tile ends before this + (1 << 2*(24-z))';

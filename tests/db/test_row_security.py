@@ -387,6 +387,67 @@ def test_a_manager_invites_a_user(tx, acting):
             tx.execute(statement)
 
 
+def test_a_manager_cannot_touch_reset_links(tx, acting):
+    """An UPDATE without WHERE needs no right to see the rows, so the policies for writing must hold by themselves."""
+    a = world_rows.read(tx, 1)
+    admin = tx.execute("SELECT id FROM users WHERE role = 'admin'").fetchone()[0]
+    stranger = world_rows.read(tx, 2).user
+    insert = "INSERT INTO password_reset_tokens (user_id, purpose, token_hash, expires_at) VALUES (%s, 'invite', sha256('x'), now() + interval '1 day')"
+    acting("manager", [1], a.manager)
+    assert tx.execute("UPDATE password_reset_tokens SET used_at = now()").rowcount == 0
+    assert tx.execute("DELETE FROM password_reset_tokens").rowcount == 0
+    for user in (admin, stranger):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), tx.transaction():
+            tx.execute(insert, (user,))
+    tx.execute(insert, (a.user,))
+
+
+@pytest.mark.parametrize("role", ["user", "manager"])
+def test_blind_writes_touch_nothing_of_others(tx, acting, role):
+    """Every table: an UPDATE or DELETE of all rows, as a tenant, leaves the rows of the other tenant and of the operator."""
+    a = world_rows.read(tx, 1)
+    me = getattr(a, role)
+    for table in tables(tx):
+        if table in EXEMPT:
+            continue
+        mine = {
+            "clients": "id = 1",
+            "users": f"id IN ({a.user}, {a.manager})",
+            "auth_changes": f"user_id IN ({a.user}, {a.manager})",
+            "user_clients": "client_id = 1",
+        }.get(table)
+        own = columns_of(tx, table)
+        mine = mine or ("client_id = 1" if "client_id" in own else f"user_id = {me}" if "user_id" in own else "false")
+        others = f"SELECT array_agg(t::text ORDER BY t::text) FROM {table} t WHERE ({mine}) IS NOT TRUE"
+        before = tx.execute(others).fetchone()
+        for statement in writes_without_where(tx, table):
+            with tx.transaction(force_rollback=True):
+                acting(role, [a.client], me)
+                try:
+                    with tx.transaction():
+                        tx.execute(statement)
+                except (
+                    psycopg.errors.InsufficientPrivilege,
+                    psycopg.errors.ForeignKeyViolation,
+                    psycopg.errors.RaiseException,
+                ):
+                    pass
+                acting.become(None)
+                assert tx.execute(others).fetchone() == before, (role, statement)
+
+
+def writes_without_where(connection: psycopg.Connection, table: str) -> list[str]:
+    """DELETE, and an UPDATE of a column that needs no value to be made up."""
+    writable = columns(connection, table, "UPDATE") - {"id"}
+    plain = connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attname = ANY (%s) AND attgenerated = '' AND attidentity = ''"
+        " AND attname <> 'client_id' AND atttypid IN ('timestamptz'::regtype, 'text'::regtype, 'float8'::regtype, 'bigint'::regtype, 'int4'::regtype, 'jsonb'::regtype)"
+        " ORDER BY right(attname, 3) = '_id', attnum",
+        (table, list(writable)),
+    ).fetchall()
+    return [f"DELETE FROM {table}"] + [f"UPDATE {table} SET {name} = {name}" for (name,) in plain[:1]]
+
+
 def test_auth_sees_credentials_and_no_tenant_data(tx, acting):
     acting("auth")
     for table in (

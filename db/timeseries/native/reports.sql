@@ -45,6 +45,13 @@ CREATE TABLE history_hourly (
 
 CREATE TABLE history_daily (LIKE history_hourly, CONSTRAINT history_daily_pkey PRIMARY KEY (tracker_id, bucket)) PARTITION BY RANGE (bucket);
 
+COMMENT ON TABLE location_reports IS 'Positions of trackers, never updated; only store_reports() adds rows. No row security and no right for the API, which reads tracker_reports';
+COMMENT ON COLUMN location_reports.latitude_e7 IS 'Whole 1e-7 degrees, as in the payload: exact, and half the size of a geometry';
+COMMENT ON COLUMN location_reports.status IS 'Status byte of the payload; NULL when the source has none. battery_of(status) is the battery level';
+COMMENT ON COLUMN location_reports.excluded IS 'In an exclusion area: shown to admins only, judged and summarised never';
+COMMENT ON TABLE history_hourly IS 'Summaries of reports per tracker and hour (UTC), as far as refreshed. Read history_hourly_now or location_history_hourly';
+COMMENT ON TABLE history_daily IS 'Summaries of reports per tracker and day (UTC), as far as refreshed. Read history_daily_now or location_history_daily';
+
 -- Monthly for reports and hours: at 10 million reports a day a partition and its index stay near 30 GB, and years
 -- of imported reports make some dozens of tables, not hundreds. Yearly for days.
 CREATE FUNCTION ensure_partitions_for(times timestamptz[]) RETURNS integer

@@ -77,6 +77,13 @@ SELECT tracker_id, time_bucket(INTERVAL '1 day', reported_at) AS bucket,
 FROM location_reports WHERE NOT excluded GROUP BY 1, 2
 WITH NO DATA;
 
+COMMENT ON TABLE location_reports IS 'Positions of trackers, never updated; only store_reports() adds rows. No row security and no right for the API, which reads tracker_reports';
+COMMENT ON COLUMN location_reports.latitude_e7 IS 'Whole 1e-7 degrees, as in the payload: exact, and half the size of a geometry';
+COMMENT ON COLUMN location_reports.status IS 'Status byte of the payload; NULL when the source has none. battery_of(status) is the battery level';
+COMMENT ON COLUMN location_reports.excluded IS 'In an exclusion area: shown to admins only, judged and summarised never';
+COMMENT ON VIEW history_hourly IS 'Summaries of reports per tracker and hour (UTC), as far as refreshed. Read history_hourly_now or location_history_hourly';
+COMMENT ON VIEW history_daily IS 'Summaries of reports per tracker and day (UTC), as far as refreshed. Read history_daily_now or location_history_daily';
+
 -- Chunks are made by the insert that needs them.
 CREATE FUNCTION ensure_partitions_for(times timestamptz[]) RETURNS integer LANGUAGE sql IMMUTABLE RETURN 0;
 COMMENT ON FUNCTION ensure_partitions_for(timestamptz[]) IS 'Nothing to do in this form';
