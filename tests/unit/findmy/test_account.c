@@ -334,7 +334,7 @@ static void no_loop_on_a_second_factor(void **state)
         fake_env_restart(&env);
         env.apple.now += DAYS(1);
     }
-    assert_int_equal(env.apple.calls[FAKE_GSA_INIT], 1);
+    assert_int_equal(env.apple.calls[FAKE_GSA_COMPLETE], 1);
     assert_int_equal(env.apple.codes_sent, 0);
     fake_env_free(&env);
 }
@@ -391,7 +391,7 @@ static void relogin_that_asks_for_a_code_stops(void **state)
     assert_string_equal(env.account.tokens.search_party_token, "");
     for (int i = 0; i < 10; i++)
         assert_int_equal(account_token_refused(&env.account, &env.env), ACCOUNT_NEEDS_CODE);
-    assert_int_equal(env.apple.calls[FAKE_GSA_INIT], 2);
+    assert_int_equal(env.apple.calls[FAKE_GSA_COMPLETE], 2);
     assert_int_equal(env.apple.codes_sent, 0);
     fake_env_free(&env);
 }
@@ -477,7 +477,7 @@ static void a_crash_loop_does_not_hammer(void **state)
         fake_env_restart(&env);
         env.apple.now += SECONDS(10);
     }
-    assert_true(env.apple.calls[FAKE_GSA_INIT] <= 2);
+    assert_true(env.apple.calls[FAKE_GSA_COMPLETE] <= 2);
     fake_env_free(&env);
 }
 
