@@ -15,7 +15,10 @@ fi
 if [[ $# -eq 0 ]]; then
     set -- $(for file in tests/fuzz/fuzz_*.c; do basename "$file" .c | sed 's/^fuzz_//'; done)
 fi
-ninja -C $BUILD --quiet "${@/#/tests/fuzz/fuzz_}" || exit 1
+if ! output=$(ninja -C $BUILD "${@/#/tests/fuzz/fuzz_}"); then
+    printf '%s\n' "$output"
+    exit 1
+fi
 
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 status=0

@@ -166,10 +166,10 @@ bool keyfile_add(struct reader *reader, const struct stated_key *stated)
 bool keyfile_apple_time(double seconds, int64_t *usec)
 {
     double unix_seconds = seconds + (double)REPORT_EPOCH;
-    if (!isfinite(unix_seconds) || unix_seconds < (double)(TIME_MIN / USEC_PER_SEC) ||
-        unix_seconds > (double)(TIME_MAX / USEC_PER_SEC))
+    double micros = unix_seconds * (double)USEC_PER_SEC;
+    if (!isfinite(micros) || micros < (double)TIME_MIN || micros > (double)TIME_MAX)
         return false;
-    *usec = (int64_t)(unix_seconds * (double)USEC_PER_SEC);
+    *usec = (int64_t)micros;
     return true;
 }
 
@@ -376,8 +376,9 @@ bool keyfile_read_binary(struct reader *reader, const char *data, size_t len)
 
 static bool looks_like_text(const char *data, size_t len)
 {
+    static const char blanks[] = { '\t', '\r', '\n', '\f', '\v' };
     for (size_t i = 0; i < len; i++)
-        if ((unsigned char)data[i] < ' ' && memchr("\t\r\n\f\v", data[i], 5) == NULL)
+        if ((unsigned char)data[i] < ' ' && memchr(blanks, data[i], sizeof(blanks)) == NULL)
             return false;
     return true;
 }
@@ -432,6 +433,7 @@ bool keyfile_parse(struct arena *arena, enum keyfile_format format, const void *
     char *copy = arena_secret(arena, len + 1);
     if (len > 0)
         memcpy(copy, data, len);
+    copy[len] = '\0';
     if (len >= 3 && memcmp(copy, "\xef\xbb\xbf", 3) == 0) {
         copy += 3;
         len -= 3;

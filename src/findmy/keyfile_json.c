@@ -85,7 +85,11 @@ static bool read_device(struct reader *reader, const json_t *object, struct devi
         return error_set(reader->err, "syntax", "additionalKeys is not a list");
     size_t i;
     stated.role = KEY_ROLE_ADDITIONAL;
-    json_array_foreach(more, i, one) if (!add_text(reader, one, "additionalKeys", stated)) return false;
+    json_array_foreach(more, i, one)
+    {
+        if (!add_text(reader, one, "additionalKeys", stated))
+            return false;
+    }
 
     record->derives = json_is_true(get(object, "usesDerivation"));
     if (!record->derives)
@@ -137,8 +141,11 @@ static bool read_custom(struct reader *reader, const json_t *root)
         return error_set(reader->err, "syntax", "private_keys is not a list");
     if (!opt_text(root, "name", &stated.name, reader->err))
         return false;
-    json_array_foreach(list, i, one) if (!add_text(reader, one, "private_keys", stated)) return error_prefix(
-        reader->err, "entry %zu", i + 1);
+    json_array_foreach(list, i, one)
+    {
+        if (!add_text(reader, one, "private_keys", stated))
+            return error_prefix(reader->err, "entry %zu", i + 1);
+    }
     return true;
 }
 
@@ -260,8 +267,14 @@ static void wipe_texts(json_t *value)
         wipe((char *)(uintptr_t)json_string_value(value), json_string_length(value));
         return;
     }
-    json_object_foreach(value, key, child) wipe_texts(child);
-    json_array_foreach(value, i, child) wipe_texts(child);
+    json_object_foreach(value, key, child)
+    {
+        wipe_texts(child);
+    }
+    json_array_foreach(value, i, child)
+    {
+        wipe_texts(child);
+    }
 }
 
 bool keyfile_read_json(struct reader *reader, const char *data, size_t len)

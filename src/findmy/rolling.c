@@ -149,14 +149,15 @@ static size_t marks_upto(const struct rolling_chain *chain, int64_t index)
 /* Twice the room, without leaving seeds behind as realloc would. */
 static bool grow(struct rolling_chain *chain)
 {
-    struct mark *marks = calloc(chain->room * 2, sizeof(*marks));
+    size_t room = chain->room * 2 + 1;
+    struct mark *marks = calloc(room, sizeof(*marks));
     if (marks == NULL)
         return false;
     memcpy(marks, chain->marks, chain->count * sizeof(*marks));
     wipe(chain->marks, chain->count * sizeof(*marks));
     free(chain->marks);
     chain->marks = marks;
-    chain->room *= 2;
+    chain->room = room;
     return true;
 }
 

@@ -119,7 +119,10 @@ static void mark_all(struct vec *vec, json_t *value)
         vec_get(vec, value, key);
         mark_all(vec, child);
     }
-    json_array_foreach(value, i, child) mark_all(vec, child);
+    json_array_foreach(value, i, child)
+    {
+        mark_all(vec, child);
+    }
 }
 
 json_t *vec_whole(struct vec *vec, json_t *object, const char *key)
@@ -240,7 +243,10 @@ static void check_all_read(struct vec *vec, json_t *value)
         else
             check_all_read(vec, child);
     }
-    json_array_foreach(value, i, child) check_all_read(vec, child);
+    json_array_foreach(value, i, child)
+    {
+        check_all_read(vec, child);
+    }
 }
 
 static const struct vec_kind *find_kind(const char *file)
