@@ -1,0 +1,304 @@
+/* A resource of the API as data: its fields, limits, rights and relations, described once.
+ *
+ * From the description come validation of bodies (resource_validate.c), SQL (resource_sql.c), the handlers
+ * for list, read, create, patch, delete, archive and restore (resource_handlers.c), and the component schemas
+ * of the OpenAPI document (resource_openapi.c). One file for each resource holds its tables and, where it
+ * needs them, its own handlers. */
+#ifndef API_RESOURCE_H
+#define API_RESOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "auth/principal.h"
+#include "http/route.h"
+
+/* A resource with more fields needs to be split before this needs to grow: every field costs three parameters
+ * of the one UPDATE, and PostgreSQL takes 65,535. */
+#define RESOURCE_MAX_FIELDS 48
+
+enum field_type {
+    FIELD_ID,          /* bigint, the row's own id */
+    FIELD_REF,         /* bigint, id of a row of `ref` */
+    FIELD_REFS,        /* array of such ids, read only */
+    FIELD_TEXT,        /* min, max count characters */
+    FIELD_INT,         /* min, max bound the value */
+    FIELD_NUMBER,      /* double; min, max bound the value */
+    FIELD_BOOL,        /**/
+    FIELD_TIME,        /* timestamptz */
+    FIELD_ENUM,        /* one of `words`; `cast` names the SQL type when it is not text */
+    FIELD_MAC,         /* MAC address; upper case with colons, whatever separators it came with */
+    FIELD_POSITION,    /* {latitude, longitude}; columns <column>latitude and <column>longitude */
+    FIELD_POLYGON,     /* GeoJSON Polygon, stored as jsonb by the view or cast by `write` */
+    FIELD_AREA,        /* GeoJSON Polygon or MultiPolygon */
+    FIELD_OBJECT,      /* any JSON object, read only */
+    FIELD_STRING_LIST, /* text[], read only */
+};
+
+struct field {
+    const char *name; /* in JSON; also the SQL column unless `column` or `select` says otherwise */
+    enum field_type type;
+    const char *about; /* one sentence for the OpenAPI document; NULL when the name says it */
+
+    /* where it is kept */
+    const char *column; /* NULL: like name. FIELD_POSITION: the columns' prefix */
+    const char *select; /* NULL: the column. SQL expression over the row `t` */
+    const char *write;  /* NULL: the value cast to its type. SQL expression with one %s for the parameter */
+    const char *cast;   /* SQL type of an ENUM; NULL: text */
+    const char *filter_sql; /* NULL: the column itself. SQL condition, %s stands for an array of values */
+
+    /* what is accepted */
+    double min, max;          /* both 0: none */
+    const char *const *words; /* ENUM, NULL-terminated */
+    const char *ref;          /* REF, REFS: name of the other resource */
+    bool required;            /* in a create body */
+    bool nullable;            /* null is a value of it */
+    bool fixed;               /* accepted at creation only */
+    bool computed;            /* never accepted */
+    bool input;               /* accepted, never shown, no column: for the resource's own check() */
+    const char *fallback; /* what a create body without the field, or a patch with null, stores: a JSON text.
+                             NULL: null */
+
+    /* lists */
+    bool sort, filter, search;
+};
+
+/* A field's value from a body, in PostgreSQL's text form. */
+struct field_value {
+    bool given;       /* the body had it (or, at creation, its fallback stands in) */
+    const char *text; /* NULL: null */
+    const char *more; /* FIELD_POSITION: the longitude, text holds the latitude */
+};
+
+/* Problems found in a body, one for each field at fault; kept apart from the request so that tests need none.
+ */
+struct field_problem {
+    const char *field, *code, *message;
+};
+#define PROBLEMS_MAX 64
+struct problems {
+    struct arena *arena;
+    size_t count; /* those beyond PROBLEMS_MAX are dropped */
+    struct field_problem list[PROBLEMS_MAX];
+};
+void problem_add(struct problems *problems, const char *field, const char *code, const char *message, ...)
+    PRINTF_LIKE(4, 5);
+
+/* What keeps a row from being deleted. */
+struct dependant {
+    const char *resource; /* as the answer names it: "production-runs" */
+    const char *sql; /* FROM … WHERE …, with $1 for the row's id: "FROM brands WHERE client_id = $1" */
+};
+
+/* What a violated constraint means to the caller. */
+struct constraint {
+    const char *name;  /* in the database */
+    const char *field; /* in the body; "" when it concerns several */
+    const char *code, *message;
+};
+
+enum resource_flags {
+    RESOURCE_NO_CREATE = 1 << 0,
+    RESOURCE_NO_PATCH = 1 << 1,
+    RESOURCE_NO_DELETE = 1 << 2,
+    RESOURCE_NO_ARCHIVE = 1 << 3,
+    RESOURCE_READ_ONLY = RESOURCE_NO_CREATE | RESOURCE_NO_PATCH | RESOURCE_NO_DELETE | RESOURCE_NO_ARCHIVE,
+    RESOURCE_INDEXED_SEARCH =
+        1 << 4,                    /* rows have documents in search_index; else q looks into search fields */
+    RESOURCE_UNVERSIONED = 1 << 5, /* rows never change: the ETag is made of the id alone */
+    RESOURCE_REREAD = 1 << 6, /* what a write returns may differ from what a read then shows: read it again */
+};
+
+struct resource {
+    const char *name;     /* in paths: "production-runs" */
+    const char *table;    /* table or view */
+    const char *singular; /* component schema: "ProductionRun" */
+    const char *plural;   /* operation ids: "ProductionRuns" */
+    const char *label;    /* in sentences: "production run" */
+    const char *about;
+
+    const struct field *fields;
+    size_t field_count;
+
+    enum role read, write;           /* least role; create and delete may ask for more: */
+    enum role create_role, del_role; /* ROLE_NONE: like write */
+    unsigned flags;                  /* enum resource_flags */
+
+    /* The tenant's column, NULL when rows belong to nobody; "id" for clients. */
+    const char *tenant;
+    /* When a create body leaves client_id out: SQL that finds it from other fields, %s is the parameter of
+     * `owner_field`. */
+    const char *owner_field, *owner_sql;
+
+    const char *default_sort; /* "id" when NULL; with a leading minus: descending */
+
+    const struct dependant *dependants;
+    size_t dependant_count;
+    const struct constraint *constraints;
+    size_t constraint_count;
+
+    /* Checks that need several fields. May change values. create: a new row; else a patch. */
+    void (*check)(struct field_value *values, bool create, struct problems *problems);
+};
+
+#define FIELDS(array)      .fields = (array), .field_count = ARRAY_LEN(array)
+#define DEPENDANTS(array)  .dependants = (array), .dependant_count = ARRAY_LEN(array)
+#define CONSTRAINTS(array) .constraints = (array), .constraint_count = ARRAY_LEN(array)
+
+/* Fields that nearly every resource has. */
+#define FIELD_ROW_ID                                                                                         \
+    {                                                                                                        \
+        "id", FIELD_ID, .computed = true, .sort = true                                                       \
+    }
+#define FIELD_CLIENT                                                                                         \
+    {                                                                                                        \
+        "client_id", FIELD_REF,                                                                              \
+            "The client that the row belongs to; fixed for ever. May be left out when "                      \
+            "it follows from another field or the caller has only one client.",                              \
+            .ref = "clients", .fixed = true, .filter = true                                                  \
+    }
+#define FIELD_CREATED                                                                                        \
+    {                                                                                                        \
+        "created_at", FIELD_TIME, .computed = true, .sort = true, .filter = true                             \
+    }
+#define FIELD_UPDATED                                                                                        \
+    {                                                                                                        \
+        "updated_at", FIELD_TIME, .computed = true                                                           \
+    }
+#define FIELD_ARCHIVED                                                                                       \
+    {                                                                                                        \
+        "archived_at", FIELD_TIME, "Hidden from lists since; null while in use.", .computed = true,          \
+                                                                                  .nullable = true           \
+    }
+
+/* Index of a field by its JSON name, or -1. */
+int resource_field(const struct resource *resource, const char *name);
+
+/* Can a caller ever set it (at creation; with patch: afterwards)? */
+bool field_writable(const struct field *field, bool patch);
+
+/* Does a write store it? That is what callers set, and computed fields with a `write`, which check() sets. */
+bool field_stored(const struct field *field, bool patch);
+
+/* ---- bodies ---- */
+
+/* A create body (create) or a merge patch into values[field_count]. False when a problem was found: all of
+ * them are in problems. */
+MUST_CHECK bool resource_validate(const struct resource *resource, json_t *body, bool create,
+                                  struct field_value *values, struct problems *problems);
+
+/* One value of a filter, from its text in a query string. */
+MUST_CHECK bool field_parse(const struct field *field, const char *text, struct field_value *value,
+                            struct problems *problems);
+
+/* ---- SQL ---- */
+
+/* Values of `archived`. */
+enum archived { ARCHIVED_NO, ARCHIVED_YES, ARCHIVED_ALL };
+
+struct list_filter {
+    const struct field *field;
+    enum { FILTER_IS, FILTER_IN, FILTER_FROM, FILTER_TO, FILTER_NULL, FILTER_NOT_NULL } kind;
+    const char *text; /* IN: PostgreSQL array literal; IS, FROM, TO: one value */
+};
+
+/* Each field has at most an IN and a NULL, or a FROM and a TO. */
+#define LIST_MAX_FILTERS (2 * RESOURCE_MAX_FIELDS)
+
+struct list_query {
+    const struct resource *resource;
+    const struct field *sort;
+    bool descending;
+    bool after;             /* there is a cursor: */
+    const char *after_text; /* sort column of the last row, NULL: it was null */
+    int64_t after_id;
+    enum archived archived;
+    struct list_filter filters[LIST_MAX_FILTERS];
+    size_t filter_count;
+    const char *search;     /* NULL: none */
+    bool every_client;      /* the caller sees all: no client is named */
+    const int64_t *clients; /* otherwise those that the list is about */
+    size_t client_count;
+    int64_t limit; /* rows of a page; one more is asked for, to learn whether there is a next page */
+};
+
+/* A statement and its parameters, all text; lives in the arena. */
+struct statement {
+    const char *sql;
+    const struct db_param *params;
+    size_t count;
+};
+
+/* A page. The columns end with two helpers: the sort column as text, and the id. */
+struct statement sql_list(const struct list_query *query, struct arena *arena);
+/* The number of rows of all pages. */
+struct statement sql_count(const struct list_query *query, struct arena *arena);
+/* One row by id; the last column is the helper `version`. */
+struct statement sql_get(const struct resource *resource, int64_t id, struct arena *arena);
+
+/* Who writes, for the audit log. */
+struct writer {
+    const struct principal *principal;
+    const char *request_id, *address;
+};
+
+/* The writes are one statement each: the change, the audit row and the tenant's new cache generation. After
+ * the sql_column_count columns of the row stand these helpers: */
+enum write_helper { HELPER_VERSION, HELPER_TENANT, HELPER_CHANGED, HELPER_GENERATION };
+
+struct statement sql_insert(const struct resource *resource, const struct field_value *values,
+                            const struct writer *writer, struct arena *arena);
+
+/* action: "update", "archive" or "restore"; values may be NULL for the latter two. versions: NULL, or the
+ * array literal of the only versions that may be changed. One row comes back whenever the row exists; the
+ * helper HELPER_CHANGED says whether it was written. It was not when its version is another one, or when
+ * somebody else wrote it at the same moment. */
+struct statement sql_update(const struct resource *resource, int64_t id, const char *action,
+                            const char *versions, const struct field_value *values,
+                            const struct writer *writer, struct arena *arena);
+struct statement sql_delete(const struct resource *resource, int64_t id, const char *versions,
+                            const struct writer *writer, struct arena *arena);
+/* One row: for each dependant how many there are, at most DEPENDANTS_COUNTED. */
+#define DEPENDANTS_COUNTED 1000
+struct statement sql_dependants(const struct resource *resource, int64_t id, struct arena *arena);
+
+/* A pattern that finds q anywhere, for `… LIKE lower($n)` over lower-case text. */
+const char *like_pattern(struct arena *arena, const char *q);
+
+/* The columns of a row `t` for SELECT, as the writer of JSON wants them. */
+void sql_columns(const struct resource *resource, struct buf *sql);
+size_t sql_column_count(const struct resource *resource);
+
+/* ---- lists ---- */
+
+#define LIST_LIMIT_DEFAULT 50
+#define LIST_LIMIT_MAX     500 /* rows; a page of the largest rows stays below a few megabytes */
+#define SEARCH_MAX         200 /* characters of q */
+
+struct page_request {
+    struct list_query query;
+    bool count;        /* the total is wanted */
+    const char *scope; /* of its cursors */
+};
+
+/* Reads the parameters of a list. False: answered. */
+MUST_CHECK bool list_parse(struct request *req, const struct resource *resource, struct page_request *page);
+
+/* Answers with a page; rows are those of sql_list. total: negative when it was not asked for. */
+void reply_page(struct request *req, const struct page_request *page, const struct rows *rows, int64_t total);
+
+/* The parameters that list_parse knows, for the route; they live in the arena. */
+size_t list_parameters(const struct resource *resource, struct arena *arena,
+                       const struct parameter **parameters);
+
+/* ---- routes and document ---- */
+
+/* Routes that the description gives; they live in the arena. Returns their number. */
+size_t resource_routes(const struct resource *resource, struct arena *arena, const struct route **routes);
+
+/* Calls add(name, schema JSON) for each component schema of the resource. */
+void resource_schemas(const struct resource *resource,
+                      void (*add)(void *to, const char *name, const char *json), void *to);
+
+#endif
