@@ -434,11 +434,14 @@ static void print_file(struct buf *out, enum format format, const struct keyfile
 static int run_read(int argc, char **argv, const struct config *config)
 {
     (void)config;
-    const char *as = "auto", *format_text = "json";
-    const struct cli_option options[] = { { "--as", false, &as }, { "--format", false, &format_text } };
+    const char *as = "auto", *format_text = "json", *record_key_text = NULL;
+    const struct cli_option options[] = { { "--as", false, &as },
+                                          { "--format", false, &format_text },
+                                          { "--record-key", false, &record_key_text } };
     int positional;
     enum format format;
     enum keyfile_format file_format;
+    uint8_t record_key[KEYFILE_RECORD_KEY_SIZE] = { 0 };
     if (!cli_options(argc, argv, options, ARRAY_LEN(options), &positional))
         return EXIT_USAGE;
     if (positional != 1)
@@ -447,13 +450,19 @@ static int run_read(int argc, char **argv, const struct config *config)
         return cli_usage(argv[0], "--as: unknown format %s", as);
     if (!parse_format(argv[0], format_text, &format))
         return EXIT_USAGE;
+    if (record_key_text != NULL &&
+        !take_secret(argv[0], "--record-key", record_key_text, record_key, sizeof(record_key)))
+        return EXIT_USAGE;
 
     struct arena *arena = arena_new();
     struct keyfile file;
     struct error err;
     struct buf out = { 0 };
     int status = EXIT_OK;
-    if (!keyfile_load(arena, file_format, argv[1], &file, &err))
+    bool loaded = record_key_text != NULL ? keyfile_load_record(arena, record_key, argv[1], &file, &err)
+                                          : keyfile_load(arena, file_format, argv[1], &file, &err);
+    wipe(record_key, sizeof(record_key));
+    if (!loaded)
         status = cli_fail(&err);
     else if (format != FORMAT_JSON && file.key_count == 0)
         status = cli_usage(argv[0], "this file holds no static keys: only --format json can show it");
@@ -468,12 +477,15 @@ static int run_read(int argc, char **argv, const struct config *config)
 static const struct command read_file = {
     .name = "read",
     .summary = "check and convert a key file of another project",
-    .help = "Usage: trackerd keys read [--as FORMAT] [--format json|csv|keys] FILE|-\n\n"
+    .help = "Usage: trackerd keys read [--as FORMAT] [--format json|csv|keys] [--record-key KEY] FILE|-\n\n"
             "Reads a key file, checks every key in it, and prints the keys like `keys generate`\n"
             "(with the tag's name in JSON). A file with one wrong key is refused as a whole.\n\n"
             "  --as FORMAT    keys-text, bare-lines, devices-json, findmypy-json, accessory-plist,\n"
             "                 alignment-plist, naming-plist, openhaystack-plist, devices-plist,\n"
-            "                 keyfile-bin; default auto: told by the content\n\n"
+            "                 keyfile-bin; default auto: told by the content\n"
+            "  --record-key KEY\n"
+            "                 FILE is a .record that macOS encrypted: open it with this key, the generic\n"
+            "                 attribute of the keychain item BeaconStore (32 bytes, base64 or hex)\n\n"
             "A paired accessory is printed as JSON with what `keys derive-rolling` needs.\n",
     .run = run_read,
 };

@@ -471,20 +471,38 @@ static bool read_all(int fd, char *data, size_t size, size_t *len)
     return true;
 }
 
-bool keyfile_load(struct arena *arena, enum keyfile_format format, const char *path, struct keyfile *file,
-                  struct error *err)
+/* Whole content of a path, at most one byte more than is allowed: enough to see that it is too long. */
+static bool load(struct arena *arena, const char *path, char **data, size_t *len, struct error *err)
 {
     bool is_stdin = strcmp(path, "-") == 0;
     int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return error_set(err, "read", "cannot open %s: %s", path, strerror(errno));
-    size_t len, size = (size_t)KEYFILE_MAX_SIZE + 1; /* one more, to see that it is too long */
-    char *data = arena_secret(arena, size);
-    bool done = read_all(fd, data, size, &len) ||
+    const size_t size = (size_t)KEYFILE_MAX_SIZE + 1;
+    *data = arena_secret(arena, size);
+    bool done = read_all(fd, *data, size, len) ||
                 error_set(err, "read", "cannot read %s: %s", path, strerror(errno));
     if (!is_stdin)
         close(fd);
-    if (!done)
+    return done;
+}
+
+bool keyfile_load(struct arena *arena, enum keyfile_format format, const char *path, struct keyfile *file,
+                  struct error *err)
+{
+    char *data;
+    size_t len;
+    if (!load(arena, path, &data, &len, err))
         return false;
     return keyfile_parse(arena, format, data, len, file, err) || error_prefix(err, "%s", path);
+}
+
+bool keyfile_load_record(struct arena *arena, const uint8_t key[KEYFILE_RECORD_KEY_SIZE], const char *path,
+                         struct keyfile *file, struct error *err)
+{
+    char *data;
+    size_t len;
+    if (!load(arena, path, &data, &len, err))
+        return false;
+    return keyfile_parse_record(arena, key, data, len, file, err) || error_prefix(err, "%s", path);
 }

@@ -108,4 +108,14 @@ MUST_CHECK bool keyfile_parse(struct arena *arena, enum keyfile_format format, c
 MUST_CHECK bool keyfile_load(struct arena *arena, enum keyfile_format format, const char *path,
                              struct keyfile *file, struct error *err);
 
+/* Records as macOS stores them, below com.apple.icloud.searchpartyd, are encrypted (AES-256-GCM) with the
+ * generic attribute of the keychain item BeaconStore. */
+#define KEYFILE_RECORD_KEY_SIZE 32
+
+/* Open an encrypted record and read what is in it, as KEYFILE_AUTO. Error "auth": another key, or damaged. */
+MUST_CHECK bool keyfile_parse_record(struct arena *arena, const uint8_t key[KEYFILE_RECORD_KEY_SIZE],
+                                     const void *data, size_t len, struct keyfile *file, struct error *err);
+MUST_CHECK bool keyfile_load_record(struct arena *arena, const uint8_t key[KEYFILE_RECORD_KEY_SIZE],
+                                    const char *path, struct keyfile *file, struct error *err);
+
 #endif

@@ -1,4 +1,5 @@
-/* Key files as property lists: decrypted records of macOS and OpenHaystack's exports. */
+/* Key files as property lists: records of macOS, encrypted or not, and OpenHaystack's exports. */
+#include <openssl/evp.h>
 #include <string.h>
 
 #include "findmy/keyfile_internal.h"
@@ -304,4 +305,55 @@ bool keyfile_read_plist(struct reader *reader, const char *data, size_t len)
         if (plistx_get(root, records[i].key) != NULL)
             return records[i].read(reader, root);
     return error_set(reader->err, "format", "this property list is none of the known records");
+}
+
+/* ---- encrypted records ---- */
+
+#define NONCE_SIZE 16
+
+/* Item of an array, as bytes; NULL when it is no data. */
+static const uint8_t *item_data(plist_t array, uint32_t index, size_t *len)
+{
+    plist_t item = plist_array_get_item(array, index);
+    uint64_t size = 0;
+    const char *data = plist_get_node_type(item) == PLIST_DATA ? plist_get_data_ptr(item, &size) : NULL;
+    *len = (size_t)size;
+    return (const uint8_t *)data;
+}
+
+/* AES-256-GCM with a 16-byte nonce. Done once a file, so with a context of its own. */
+static bool open_gcm(const uint8_t *key, const uint8_t *nonce, const uint8_t *tag, const uint8_t *cipher,
+                     int len, uint8_t *plain)
+{
+    int got = 0, rest = 0;
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    bool opened = context != NULL && EVP_DecryptInit_ex(context, EVP_aes_256_gcm(), NULL, NULL, NULL) == 1 &&
+                  EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_IVLEN, NONCE_SIZE, NULL) == 1 &&
+                  EVP_DecryptInit_ex(context, NULL, NULL, key, nonce) == 1 &&
+                  EVP_DecryptUpdate(context, plain, &got, cipher, len) == 1 &&
+                  EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, GCM_TAG_SIZE, (void *)(uintptr_t)tag) ==
+                      1 &&
+                  EVP_DecryptFinal_ex(context, plain + got, &rest) == 1;
+    EVP_CIPHER_CTX_free(context);
+    return opened;
+}
+
+bool keyfile_parse_record(struct arena *arena, const uint8_t key[KEYFILE_RECORD_KEY_SIZE], const void *data,
+                          size_t len, struct keyfile *file, struct error *err)
+{
+    size_t nonce_len = 0, tag_len = 0, cipher_len = 0;
+    plist_t root = plistx_parse_any(arena, data, len, err);
+    if (root == NULL)
+        return error_set(err, "syntax", "not a property list");
+    if (plist_get_node_type(root) != PLIST_ARRAY || plist_array_get_size(root) != 3)
+        return error_set(err, "format", "this is no encrypted record (nonce, tag, ciphertext)");
+    const uint8_t *nonce = item_data(root, 0, &nonce_len), *tag = item_data(root, 1, &tag_len),
+                  *cipher = item_data(root, 2, &cipher_len);
+    if (nonce == NULL || tag == NULL || cipher == NULL || nonce_len != NONCE_SIZE || tag_len != GCM_TAG_SIZE)
+        return error_set(err, "format", "this is no encrypted record (nonce, tag, ciphertext)");
+
+    uint8_t *plain = arena_secret(arena, cipher_len + 1);
+    if (!open_gcm(key, nonce, tag, cipher, (int)cipher_len, plain))
+        return error_set(err, "auth", "the record does not open with this key");
+    return keyfile_parse(arena, KEYFILE_AUTO, plain, cipher_len, file, err);
 }

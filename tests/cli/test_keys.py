@@ -6,12 +6,14 @@ import base64
 import csv
 import io
 import json
+import plistlib
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from findmy import ORDER, Key, b64, rolling_key
 
@@ -308,6 +310,39 @@ def test_read_accessory_feeds_derive_rolling(trackerd) -> None:
         "aligned_index": 7,
     }
     assert trackerd("keys", "read", "--format", "csv", "-", input=text).returncode == 2
+
+
+def encrypted_record(key: bytes) -> bytes:
+    """An alignment record as macOS stores it: nonce, tag and ciphertext in a binary property list."""
+    record = {"beaconIdentifier": "B", "lastIndexObserved": 7, "lastIndexObservationDate": datetime(2026, 1, 1)}
+    nonce = secrets.token_bytes(16)
+    seal = Cipher(algorithms.AES(key), modes.GCM(nonce)).encryptor()
+    text = seal.update(plistlib.dumps(record, fmt=plistlib.FMT_BINARY)) + seal.finalize()
+    return plistlib.dumps([nonce, seal.tag, text], fmt=plistlib.FMT_BINARY)
+
+
+def test_read_encrypted_record(trackerd) -> None:
+    key = secrets.token_bytes(32)
+    record = encrypted_record(key)
+    for text in (b64(key), key.hex()):
+        done = trackerd("keys", "read", "--record-key", text, "-", input=record)
+        assert lines(done.stdout) == [{"identifier": "B", "aligned_at": stamp(PAIRED), "aligned_index": 7}]
+    for wrong, status, message in (
+        (b64(bytes(32)), 1, "does not open with this key"),
+        (b64(bytes(31)), 2, "--record-key is not base64 of 32 bytes"),
+    ):
+        done = trackerd("keys", "read", "--record-key", wrong, "-", input=record)
+        assert (done.returncode, done.stdout) == (status, "")
+        assert message in done.stderr
+    assert "BeaconStore" in trackerd("keys", "read", "-", input=record).stderr
+
+
+def test_read_record_that_is_not_encrypted(trackerd) -> None:
+    key = b64(secrets.token_bytes(32))
+    for value in ({"a": 1}, [], [b"", b"", b""], [bytes(16), bytes(16), "text"], [bytes(12), bytes(16), bytes(5)]):
+        done = trackerd("keys", "read", "--record-key", key, "-", input=plistlib.dumps(value))
+        assert done.returncode == 1
+        assert "no encrypted record" in done.stderr
 
 
 def test_read_public_keys_only(trackerd) -> None:
