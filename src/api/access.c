@@ -43,7 +43,8 @@ static bool within_rate(struct auth *auth, struct request *req, const struct pri
 {
     const struct config *config = auth->config;
     int64_t limit = principal != NULL ? config->rate_limit : config->rate_limit_anonymous;
-    if (limit == 0)
+    /* Health checks and metrics are asked for by machines that must not be turned away. */
+    if (limit == 0 || strncmp(req->path, API_PREFIX, strlen(API_PREFIX)) != 0)
         return true;
     struct ratelimit_state state;
     bool within = ratelimit_take(auth->limits, req->redis, req->arena, rate_subject(req, principal), limit,
@@ -151,7 +152,7 @@ const struct principal *access_fast(struct auth *auth, struct request *req)
     const struct config *config = auth->config;
     struct ratelimit_state state;
     if (config->rate_limit != 0 &&
-        !ratelimit_peek(auth->limits, rate_subject(req, principal), config->rate_limit,
+        !ratelimit_take(auth->limits, NULL, NULL, rate_subject(req, principal), config->rate_limit,
                         config->rate_limit_window, time_now(), &state))
         return NULL;
     return principal;

@@ -361,7 +361,8 @@ void auth_settle(struct auth *auth)
 {
     /* The margin covers the difference between a thread's clock reading and its use of it. */
     const int64_t wait = AUTH_LEASE + AUTH_LEASE / 10;
-    auth_cache_expire(auth->cache);
+    if (auth != NULL)
+        auth_cache_expire(auth->cache);
     struct timespec left = { .tv_nsec = wait * 1000 };
     while (nanosleep(&left, &left) != 0)
         ;

@@ -39,7 +39,7 @@ enum auth_outcome authenticate_fast(struct auth *auth, struct arena *arena,
 
 /* Call after committing a change that takes sessions or rights away, before answering: returns when no
  * process acts on the old state any more (AUTH_LEASE later). Changes are noticed by triggers; nothing else
- * has to be told. */
+ * has to be told. auth is NULL in processes that check no requests (command line). */
 void auth_settle(struct auth *auth);
 
 #endif

@@ -1,0 +1,60 @@
+/* What signing in, users and API keys have to share with each other and with the list of routes. */
+#ifndef API_ACCOUNTS_H
+#define API_ACCOUNTS_H
+
+#include "api/app.h"
+#include "api/resource.h"
+#include "base/json.h"
+
+extern const struct resource users_resource, api_keys_resource; /* lists and reads are the generic ones */
+
+/* The routes that are written by hand. */
+extern const struct route auth_routes[], me_routes[], user_routes[], api_key_routes[];
+extern const size_t auth_route_count, me_route_count, user_route_count, api_key_route_count;
+
+/* Component schemas of those routes. */
+void account_schemas(void (*add)(void *to, const char *name, const char *json), void *to);
+
+/* ---- bodies ---- */
+
+/* A text field of a JSON body; absent, empty, longer than max bytes or of another type: noted as a problem.
+ */
+const char *body_text(struct request *req, json_t *body, const char *name, size_t max);
+
+/* Notes a problem for each field that is not in the NULL-terminated list. */
+void body_known(struct request *req, json_t *body, const char *const *known);
+
+/* Takes an array of ids out of the body; *given tells whether it was there (null counts as not given when
+ * nullable). False: a problem was noted. The ids come sorted, each once, at most ACCOUNT_MAX_CLIENTS. */
+#define ACCOUNT_MAX_CLIENTS 1000
+bool body_take_ids(struct request *req, json_t *body, const char *name, bool nullable, bool *given,
+                   const int64_t **ids, size_t *count);
+
+/* Clients that the caller may not hand out, because he does not see them: noted as problems. */
+void check_clients(struct request *req, const char *field, const int64_t *ids, size_t count);
+
+/* Validate what is left of a body against a resource; problems are noted. */
+void body_validate(struct request *req, const struct resource *resource, json_t *body, bool create,
+                   struct field_value *values);
+
+/* The value of a field by name; NULL when it was not given. */
+const char *value_of(const struct resource *resource, const struct field_value *values, const char *name);
+
+/* ---- rows ---- */
+
+/* One row of users or api_keys as the caller sees it. */
+struct rows *account_row(struct request *req, const struct resource *resource, int64_t id);
+bool account_found(struct request *req, const struct resource *resource,
+                   const struct rows *rows); /* or 404 */
+int64_t account_version(const struct resource *resource, const struct rows *rows);
+void write_account(const struct resource *resource, const struct rows *rows, struct json *json);
+void reply_account(struct request *req, const struct resource *resource, int status, const struct rows *rows);
+void reply_stale_account(struct request *req, const struct resource *resource, const struct rows *rows);
+
+/* The id of the API key that is used, as text for a statement; NULL for sessions. */
+const char *caller_key(const struct request *req);
+
+/* Sessions of a user as {items, next_cursor}, newest first. */
+void reply_sessions(struct request *req, int64_t user_id);
+
+#endif

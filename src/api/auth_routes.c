@@ -1,0 +1,561 @@
+/* Signing in and out: /auth/…, /users/me and one's own sessions. */
+#include <string.h>
+
+#include "api/access.h"
+#include "api/accounts.h"
+#include "api/conditions.h"
+#include "api/db_problem.h"
+#include "auth/authenticate.h"
+#include "auth/reset.h"
+#include "auth/session.h"
+#include "auth/throttle.h"
+#include "base/encode.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/timeutil.h"
+
+/* The browser sends the cookie to these routes only, so that no other route can be tricked with it. */
+#define COOKIE_PATH "/api/v1/auth"
+
+/* An answer to "forgot" leaves no earlier than this, so that its time does not tell whether the address is
+ * known. */
+#define FORGOT_ANSWER_AFTER (150 * INT64_C(1000))
+
+/* Longer inputs cannot be right, and are not worth hashing or storing. */
+#define MAX_EMAIL    254
+#define MAX_PASSWORD 1024
+
+/* ---- shared ---- */
+
+static void unavailable(struct request *req)
+{
+    reply_unavailable(req, "database_unavailable", 2, "The database is away; try again in a moment.");
+}
+
+static struct session_client client_of(const struct request *req)
+{
+    return (struct session_client){ .user_agent = request_header(req, "User-Agent"),
+                                    .address = req->client_ip };
+}
+
+static void set_cookie(struct request *req, const char *token, int64_t max_age)
+{
+    const struct config *config = req->app->config;
+    reply_header(req, "Set-Cookie",
+                 arena_printf(req->arena,
+                              "%s=%s; Path=" COOKIE_PATH "; Max-Age=%lld; HttpOnly; SameSite=Strict%s",
+                              config->cookie_name, token, (long long)max_age,
+                              config->cookie_secure ? "; Secure" : ""));
+}
+
+static void clear_cookie(struct request *req)
+{
+    set_cookie(req, "", 0);
+}
+
+/* user: NULL, or the row to embed. with_refresh: the client keeps the refresh token itself. */
+static void reply_grant(struct request *req, const struct session_grant *grant, const struct rows *user,
+                        bool with_refresh)
+{
+    struct buf out = { .secret = true };
+    struct json json;
+    int64_t now = time_now();
+    set_cookie(req, grant->refresh_token, (grant->session_expires_at - now) / USEC_PER_SEC);
+    reply_header(req, "Cache-Control", "no-store");
+    json_begin(&json, &out);
+    json_start_object(&json);
+    json_put_text(&json, "access_token", grant->access_token);
+    json_put_text(&json, "token_type", "bearer");
+    json_put_int(&json, "expires_in", (grant->access_expires_at - now + USEC_PER_SEC - 1) / USEC_PER_SEC);
+    if (with_refresh)
+        json_put_text(&json, "refresh_token", grant->refresh_token);
+    if (user != NULL) {
+        json_key(&json, "user");
+        write_account(&users_resource, user, &json);
+    }
+    json_end_object(&json);
+    reply_json(req, 200, &out);
+}
+
+/* ---- signing in ---- */
+
+static const char login_sql[] = "SELECT id, password_hash FROM users WHERE lower(email) = lower($1)"
+                                " AND archived_at IS NULL";
+
+static void refuse_login(struct request *req)
+{
+    reply_problem(req, 401, "login_failed", "E-mail address or password is wrong.");
+}
+
+/* True: may go on. Counts the attempt first. */
+static bool login_allowed(struct request *req, const char *purpose, const char *account)
+{
+    int wait = 1;
+    switch (
+        throttle_attempt(req->db, req->arena, req->app->config, purpose, account, req->client_ip, &wait)) {
+    case THROTTLE_OK:
+        return true;
+    case THROTTLE_BLOCKED:
+        reply_header(req, "Retry-After", arena_printf(req->arena, "%d", wait));
+        reply_problem(req, 429, "too_many_attempts", "Too many attempts; wait %d seconds.", wait);
+        return false;
+    default:
+        unavailable(req);
+        return false;
+    }
+}
+
+static const char *lower(struct arena *arena, const char *text)
+{
+    char *copy = arena_strdup(arena, text);
+    for (char *p = copy; *p != '\0'; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p += 'a' - 'A';
+    return copy;
+}
+
+/* The password is right: open the session, with a new hash when the old one was made with other parameters.
+ */
+static void open_session(struct request *req, const char *account, int64_t user_id, const char *hash,
+                         const char *password, bool stale, bool with_user)
+{
+    struct auth *auth = req->app->auth;
+    const struct session_client client = client_of(req);
+    struct session_grant grant;
+    char fresh[PASSWORD_HASH_SIZE];
+    const char *new_hash = stale && password_hash(auth->hasher, password, fresh) ? fresh : NULL;
+    switch (session_open(auth, req->db, req->arena, user_id, hash, new_hash, &client, &grant)) {
+    case SESSION_OK:
+        break;
+    case SESSION_UNAVAILABLE:
+        unavailable(req);
+        return;
+    default:
+        refuse_login(req);
+        return;
+    }
+    throttle_success(req->db, req->arena, "login", account, req->client_ip);
+    struct rows *user = NULL;
+    if (with_user) {
+        user = account_row(req, &users_resource, user_id);
+        if (!rows_ok(user) || rows_count(user) != 1) {
+            unavailable(req);
+            return;
+        }
+    }
+    request_note(req, "session", arena_printf(req->arena, "%lld", (long long)grant.session_id));
+    reply_grant(req, &grant, user, false);
+}
+
+static void sign_in(struct request *req, const char *email, const char *password, bool with_user)
+{
+    if (strlen(email) > MAX_EMAIL || strlen(password) > MAX_PASSWORD || !utf8_valid(email, strlen(email))) {
+        refuse_login(req);
+        return;
+    }
+    const char *account = lower(req->arena, email);
+    db_set_context(req->db, &auth_context);
+    if (!login_allowed(req, "login", account))
+        return;
+
+    struct rows *rows = db_query(req->db, login_sql, "s", email);
+    if (!rows_ok(rows)) {
+        unavailable(req);
+        return;
+    }
+    bool stale, known = rows_count(rows) == 1;
+    const char *hash = known ? rows_text(rows, 0, 1) : NULL;
+    if (!password_verify(req->app->auth->hasher, password, hash, &stale)) {
+        refuse_login(req);
+        return;
+    }
+    open_session(req, account, rows_int(rows, 0, 0), hash, password, stale, with_user);
+}
+
+/* POST /auth/login - form with username (the e-mail address) and password. */
+static void login_form(struct request *req)
+{
+    if (!access_same_site(req->app->config, req) || !request_form(req))
+        return;
+    const char *username = form_value(req, "username"), *password = form_value(req, "password");
+    if (username == NULL || *username == '\0')
+        problem_field(req, "username", "required", "is required");
+    if (password == NULL || *password == '\0')
+        problem_field(req, "password", "required", "is required");
+    if (problem_pending(req))
+        reply_invalid(req);
+    else
+        sign_in(req, username, password, false);
+}
+
+/* POST /auth/login/json - the same as JSON; the answer holds the user, too. */
+static void login_json(struct request *req)
+{
+    static const char *const known[] = { "email", "password", NULL };
+    json_t *body;
+    if (!access_same_site(req->app->config, req) || !request_json(req, &body))
+        return;
+    body_known(req, body, known);
+    const char *email = body_text(req, body, "email", MAX_EMAIL);
+    const char *password = body_text(req, body, "password", MAX_PASSWORD);
+    if (problem_pending(req))
+        reply_invalid(req);
+    else
+        sign_in(req, email, password, true);
+}
+
+/* ---- refreshing ---- */
+
+static void refresh(struct request *req, const char *token, bool from_body)
+{
+    const struct session_client client = client_of(req);
+    struct session_grant grant;
+    db_set_context(req->db, &auth_context);
+    switch (session_refresh(req->app->auth, req->db, req->arena, token, &client, &grant)) {
+    case SESSION_OK:
+        reply_grant(req, &grant, NULL, from_body);
+        return;
+    case SESSION_UNAVAILABLE:
+        unavailable(req);
+        return;
+    case SESSION_SUPERSEDED:
+        /* The browser has the newer cookie already: leave it. */
+        reply_problem(req, 401, "refresh_superseded",
+                      "A newer refresh token was issued a moment ago; use that.");
+        return;
+    case SESSION_REUSED:
+        auth_settle(req->app->auth);
+        clear_cookie(req);
+        reply_problem(req, 401, "refresh_reused",
+                      "This refresh token was used before; the session has been ended. Sign in again.");
+        return;
+    case SESSION_REFUSED:
+        clear_cookie(req);
+        reply_problem(req, 401, "refresh_invalid", "The session has ended; sign in again.");
+        return;
+    }
+}
+
+/* False: answered. NULL in *token: the request names none. */
+static bool cookie_token(struct request *req, const char **token)
+{
+    *token = request_cookie(req, req->app->config->cookie_name);
+    if (*token != NULL && **token == '\0')
+        *token = NULL;
+    return *token == NULL || access_same_site(req->app->config, req);
+}
+
+static void refresh_by_cookie(struct request *req)
+{
+    const char *token;
+    if (!cookie_token(req, &token))
+        return;
+    if (token == NULL)
+        reply_problem(req, 401, "refresh_missing", "There is no refresh token; sign in.");
+    else
+        refresh(req, token, false);
+}
+
+/* The refresh token of a JSON body, NULL when there is no body or it has none; false: answered. */
+static bool body_token(struct request *req, const char **token)
+{
+    static const char *const known[] = { "refresh_token", NULL };
+    json_t *body;
+    *token = NULL;
+    if (req->body_len == 0)
+        return true;
+    if (!request_json(req, &body))
+        return false;
+    body_known(req, body, known);
+    if (json_object_get(body, "refresh_token") != NULL)
+        *token = body_text(req, body, "refresh_token", 256);
+    if (problem_pending(req)) {
+        reply_invalid(req);
+        return false;
+    }
+    return true;
+}
+
+/* POST /auth/refresh - refresh token in the body, or in the cookie. */
+static void refresh_by_body(struct request *req)
+{
+    const char *token;
+    if (!body_token(req, &token))
+        return;
+    if (token != NULL)
+        refresh(req, token, true);
+    else
+        refresh_by_cookie(req);
+}
+
+/* ---- signing out ---- */
+
+/* POST /auth/logout - ends the session of the access token, and that of the refresh token when it is another.
+ */
+static void logout(struct request *req)
+{
+    const char *token;
+    int64_t user_id, session_id;
+    if (!body_token(req, &token) || (token == NULL && !cookie_token(req, &token)))
+        return;
+    db_set_context(req->db, &auth_context);
+    if (token != NULL &&
+        session_close_by_token(req->db, token, &user_id, &session_id) == SESSION_UNAVAILABLE) {
+        unavailable(req);
+        return;
+    }
+    const struct principal *who = req->principal;
+    if (who != NULL && who->kind == PRINCIPAL_SESSION &&
+        !rows_ok(session_close(req->db, who->user_id, who->session_id, SESSION_SIGN_OUT))) {
+        unavailable(req);
+        return;
+    }
+    clear_cookie(req);
+    auth_settle(req->app->auth);
+    reply_empty(req, 204);
+}
+
+/* POST /auth/logout-all - ends all sessions of the caller. */
+static void logout_all(struct request *req)
+{
+    if (!access_person(req))
+        return;
+    if (!rows_ok(session_close_all(req->db, req->principal->user_id, 0, SESSION_SIGN_OUT_ALL))) {
+        unavailable(req);
+        return;
+    }
+    clear_cookie(req);
+    auth_settle(req->app->auth);
+    reply_empty(req, 204);
+}
+
+/* ---- passwords ---- */
+
+static void wait_until(int64_t monotonic)
+{
+    clock_sleep(&clock_system, monotonic - time_monotonic());
+}
+
+/* Makes and mails a link when the address belongs to somebody; whatever happens stays between us and the log.
+ */
+static void mail_link(struct request *req, const char *email)
+{
+    struct rows *rows = db_query(req->db,
+                                 "SELECT id, email, name, language FROM users WHERE lower(email) = lower($1)"
+                                 " AND archived_at IS NULL",
+                                 "s", email);
+    if (!rows_ok(rows) || rows_count(rows) != 1)
+        return;
+    struct rows *made;
+    struct error err = { .message = "the database refused the link" };
+    const char *token = reset_create(req->app->auth, req->db, req->arena, rows_int(rows, 0, 0),
+                                     RESET_FORGOTTEN, &made);
+    if (token == NULL || !reset_mail(req->app->auth, req->arena, rows_text(rows, 0, 1), rows_text(rows, 0, 2),
+                                     rows_text(rows, 0, 3), token, RESET_FORGOTTEN, &err))
+        LOG_ERROR("link for a new password not sent", LOG_TEXT("error", err.message));
+}
+
+/* POST /auth/password/forgot - always 202, known address or not. */
+static void password_forgot(struct request *req)
+{
+    static const char *const known[] = { "email", NULL };
+    json_t *body;
+    if (!request_json(req, &body))
+        return;
+    body_known(req, body, known);
+    const char *email = body_text(req, body, "email", MAX_EMAIL);
+    if (problem_pending(req)) {
+        reply_invalid(req);
+        return;
+    }
+    db_set_context(req->db, &auth_context);
+    if (!login_allowed(req, "forgot", lower(req->arena, email)))
+        return;
+    mail_link(req, email);
+    wait_until(req->received_at + FORGOT_ANSWER_AFTER);
+    reply_empty(req, 202);
+}
+
+/* POST /auth/password/reset - the token of a mail and the new password; ends all sessions. */
+static void password_reset(struct request *req)
+{
+    static const char *const known[] = { "token", "password", NULL };
+    json_t *body;
+    if (!request_json(req, &body))
+        return;
+    body_known(req, body, known);
+    const char *token = body_text(req, body, "token", 256);
+    const char *password = body_text(req, body, "password", MAX_PASSWORD);
+    if (problem_pending(req)) {
+        reply_invalid(req);
+        return;
+    }
+    struct error err;
+    int64_t user_id;
+    db_set_context(req->db, &auth_context);
+    switch (reset_use(req->app->auth, req->db, req->arena, token, password, &user_id, &err)) {
+    case RESET_OK:
+        auth_settle(req->app->auth);
+        clear_cookie(req);
+        reply_empty(req, 204);
+        return;
+    case RESET_INVALID:
+        reply_problem(req, 400, "reset_token_invalid", "The link is unknown, was used, or has expired.");
+        return;
+    case RESET_WEAK:
+        problem_field(req, "password", err.code, "%s", err.message);
+        reply_invalid(req);
+        return;
+    case RESET_UNAVAILABLE:
+        unavailable(req);
+        return;
+    }
+}
+
+/* The password and all other sessions change together. */
+static const char change_sql[] =
+    "WITH u AS (UPDATE users SET password_hash = $3, password_changed_at = now()"
+    "  WHERE id = $1 AND password_hash = $2 AND archived_at IS NULL RETURNING id),"
+    " s AS (UPDATE sessions SET revoked_at = now(), revoke_reason = 'password_change' FROM u"
+    "  WHERE sessions.user_id = u.id AND sessions.id <> $4 AND sessions.revoked_at IS NULL),"
+    " a AS (INSERT INTO audit_log (user_id, action, resource, resource_id, request_id, address)"
+    "  SELECT id, 'password_change', 'users', id, $5, $6::inet FROM u)"
+    " SELECT id FROM u";
+
+static void change_password(struct request *req, const char *current, const char *password)
+{
+    const struct principal *who = req->principal;
+    struct password_hasher *hasher = req->app->auth->hasher;
+    db_set_context(req->db, &auth_context);
+    if (!login_allowed(req, "change", who->email))
+        return;
+    struct rows *rows = db_query(req->db, "SELECT password_hash FROM users WHERE id = $1", "i", who->user_id);
+    if (!rows_ok(rows) || rows_count(rows) != 1) {
+        unavailable(req);
+        return;
+    }
+    const char *hash = rows_text(rows, 0, 0);
+    char fresh[PASSWORD_HASH_SIZE];
+    if (!password_verify(hasher, current, hash, NULL)) {
+        problem_field(req, "current_password", "wrong", "is not the current password");
+        reply_invalid(req);
+        return;
+    }
+    if (!password_hash(hasher, password, fresh)) {
+        unavailable(req);
+        return;
+    }
+    rows = db_query(req->db, change_sql, "ississ", who->user_id, hash, fresh, who->session_id, req->id,
+                    req->client_ip);
+    if (!rows_ok(rows)) {
+        unavailable(req);
+        return;
+    }
+    if (rows_count(rows) == 0) {
+        reply_problem(req, 409, "conflict", "The password was changed at the same moment; try again.");
+        return;
+    }
+    throttle_success(req->db, req->arena, "change", who->email, req->client_ip);
+    auth_settle(req->app->auth);
+    reply_empty(req, 204);
+}
+
+/* POST /auth/password/change - of the caller; ends the other sessions. */
+static void password_change(struct request *req)
+{
+    static const char *const known[] = { "current_password", "new_password", NULL };
+    json_t *body;
+    struct error err;
+    if (!access_person(req) || !request_json(req, &body))
+        return;
+    body_known(req, body, known);
+    const char *current = body_text(req, body, "current_password", MAX_PASSWORD);
+    const char *password = body_text(req, body, "new_password", MAX_PASSWORD);
+    if (password != NULL && !password_acceptable(password, req->principal->email, &err))
+        problem_field(req, "new_password", err.code, "%s", err.message);
+    if (problem_pending(req))
+        reply_invalid(req);
+    else
+        change_password(req, current, password);
+}
+
+/* ---- routes ---- */
+
+#define COOKIE_ANSWERS                                                                                       \
+    { 401, "Problem", "No session, or not any more", NULL },                                                 \
+    {                                                                                                        \
+        403, "Problem", "Sent from another site", NULL                                                       \
+    }
+
+static const struct answer login_answers[] = {
+    { 200, "SignedIn", "Access token; the refresh token is set as a cookie", NULL },
+    { 401, "Problem", "Wrong address or password", NULL },
+    { 403, "Problem", "Sent from another site", NULL },
+    { 429, "Problem", "Too many attempts; see Retry-After", NULL },
+};
+static const struct answer login_json_answers[] = {
+    { 200, "SignedInUser", "Access token and user; the refresh token is set as a cookie", NULL },
+    { 401, "Problem", "Wrong address or password", NULL },
+    { 403, "Problem", "Sent from another site", NULL },
+    { 429, "Problem", "Too many attempts; see Retry-After", NULL },
+};
+static const struct answer refresh_answers[] = {
+    { 200, "SignedIn", "A new access token and a new refresh token", NULL },
+    COOKIE_ANSWERS,
+};
+static const struct answer logout_answers[] = {
+    { 204, NULL, "Signed out", NULL },
+    COOKIE_ANSWERS,
+};
+static const struct answer forgot_answers[] = {
+    { 202, NULL, "When the address is known, a mail is on its way", NULL },
+    { 429, "Problem", "Too many attempts; see Retry-After", NULL },
+};
+static const struct answer reset_answers[] = {
+    { 204, NULL, "The password is set; all sessions have ended", NULL },
+    { 400, "Problem", "The link is unknown, was used, or has expired", NULL },
+};
+static const struct answer change_answers[] = {
+    { 204, NULL, "Changed; all other sessions have ended", NULL },
+    { 403, "Problem", "API keys may not do this", NULL },
+    { 409, "Problem", "Changed by somebody else at the same moment", NULL },
+    { 429, "Problem", "Too many attempts; see Retry-After", NULL },
+};
+
+#define ANSWERS(array) .answers = (array), .answer_count = ARRAY_LEN(array)
+
+const struct route auth_routes[] = {
+    { HTTP_POST, "/api/v1/auth/login", login_form, ACCESS_PUBLIC, .flags = ROUTE_NO_BODY_LOG, .tag = "auth",
+      .summary = "Sign in with a form", .about = "The user name is the e-mail address.",
+      .operation_id = "login", .body_schema = "LoginForm",
+      .body_content_type = "application/x-www-form-urlencoded", ANSWERS(login_answers) },
+    { HTTP_POST, "/api/v1/auth/login/json", login_json, ACCESS_PUBLIC, .flags = ROUTE_NO_BODY_LOG,
+      .tag = "auth", .summary = "Sign in", .about = "Like the form, and answers with the user.",
+      .operation_id = "loginJson", .body_schema = "Login", ANSWERS(login_json_answers) },
+    { HTTP_POST, "/api/v1/auth/refresh", refresh_by_body, ACCESS_PUBLIC, .flags = ROUTE_NO_BODY_LOG,
+      .tag = "auth", .summary = "Exchange a refresh token",
+      .about =
+          "The token stands in the body or in the cookie. Each can be used once; one that comes back later "
+          "ends its session. A token sent in the body is answered with its successor in the body.",
+      .operation_id = "refresh", .body_schema = "RefreshToken", ANSWERS(refresh_answers) },
+    { HTTP_GET, "/api/v1/auth/refresh-cookie", refresh_by_cookie, ACCESS_PUBLIC, .tag = "auth",
+      .summary = "Exchange the refresh cookie", .about = "For browsers, which cannot read the cookie.",
+      .operation_id = "refreshCookie", ANSWERS(refresh_answers) },
+    { HTTP_POST, "/api/v1/auth/logout", logout, ACCESS_PUBLIC, .flags = ROUTE_NO_BODY_LOG, .tag = "auth",
+      .summary = "Sign out", .about = "Ends the session of the access token or refresh token that is sent.",
+      .operation_id = "logout", .body_schema = "RefreshToken", ANSWERS(logout_answers) },
+    { HTTP_POST, "/api/v1/auth/logout-all", logout_all, ACCESS_USER, .tag = "auth",
+      .summary = "Sign out everywhere", .about = "Ends all sessions of the caller.",
+      .operation_id = "logoutAll", ANSWERS(logout_answers) },
+    { HTTP_POST, "/api/v1/auth/password/forgot", password_forgot, ACCESS_PUBLIC, .flags = ROUTE_NO_BODY_LOG,
+      .tag = "auth", .summary = "Ask for a link to set a new password",
+      .about = "The answer is the same whether the address is known or not.",
+      .operation_id = "forgotPassword", .body_schema = "ForgottenPassword", ANSWERS(forgot_answers) },
+    { HTTP_POST, "/api/v1/auth/password/reset", password_reset, ACCESS_PUBLIC, .flags = ROUTE_NO_BODY_LOG,
+      .tag = "auth", .summary = "Set a password by a link", .about = "Works once and ends all sessions.",
+      .operation_id = "resetPassword", .body_schema = "NewPassword", ANSWERS(reset_answers) },
+    { HTTP_POST, "/api/v1/auth/password/change", password_change, ACCESS_USER, .flags = ROUTE_NO_BODY_LOG,
+      .tag = "auth", .summary = "Change one's password", .about = "Ends all other sessions of the caller.",
+      .operation_id = "changePassword", .body_schema = "PasswordChange", ANSWERS(change_answers) },
+};
+const size_t auth_route_count = ARRAY_LEN(auth_routes);
