@@ -292,6 +292,23 @@ COMMENT ON FUNCTION users_guard_role() IS 'Trigger: nobody changes his own role,
 CREATE TRIGGER guard_role BEFORE UPDATE OF role ON users FOR EACH ROW
     WHEN (OLD.role IS DISTINCT FROM NEW.role) EXECUTE FUNCTION users_guard_role();
 
+-- Whoever takes the last admin away locks everybody out. The lock lets two who take away one admin each see each other.
+CREATE FUNCTION users_keep_admin() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('users_keep_admin'));
+    IF NOT EXISTS (SELECT FROM users WHERE role = 'admin' AND archived_at IS NULL) THEN
+        RAISE EXCEPTION 'user % is the last active admin', OLD.id USING ERRCODE = 'check_violation', CONSTRAINT = 'users_last_admin';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION users_keep_admin() IS 'Trigger: refuses to demote, archive or delete the last active admin';
+CREATE TRIGGER keep_admin AFTER UPDATE OF role, archived_at ON users FOR EACH ROW
+    WHEN (OLD.role = 'admin' AND OLD.archived_at IS NULL AND (NEW.role <> 'admin' OR NEW.archived_at IS NOT NULL))
+    EXECUTE FUNCTION users_keep_admin();
+CREATE TRIGGER keep_admin_gone AFTER DELETE ON users FOR EACH ROW
+    WHEN (OLD.role = 'admin' AND OLD.archived_at IS NULL) EXECUTE FUNCTION users_keep_admin();
+
 -- ------------------------------------------------------------------ versions, row security
 
 CALL versioned('clients');
