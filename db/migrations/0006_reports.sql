@@ -37,15 +37,13 @@ GRANT EXECUTE ON FUNCTION battery_of(smallint), history_columns() TO tracker_api
 
 CREATE TABLE agg_dirty (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    resolution text NOT NULL CONSTRAINT agg_dirty_resolution_known CHECK (resolution IN ('hour', 'day')),
     tracker_id bigint NOT NULL,
-    bucket     timestamptz NOT NULL
+    day        timestamptz NOT NULL
 );
-COMMENT ON TABLE agg_dirty IS 'Append-only log of (tracker, bucket) pairs whose summary is out of date. Not unique on purpose: with ON CONFLICT DO NOTHING a writer that finds the pair logged, while the refresher has just taken it, would lose its update';
+COMMENT ON TABLE agg_dirty IS 'Append-only log of (tracker, day) pairs whose hourly and daily summaries are out of date. Not unique on purpose: with ON CONFLICT DO NOTHING a writer that finds the pair logged, while the refresher has just taken it, would lose its update';
+COMMENT ON COLUMN agg_dirty.day IS 'Start of the day (UTC). One entry stands for the day and its hours: a tracker has few reports a day, and log entries are what storing costs';
 -- Serves: the real-time edge of the history of a tracker; the refresher's "all entries of this key".
-CREATE INDEX agg_dirty_by_key ON agg_dirty (resolution, tracker_id, bucket);
--- Serves: the refresher's oldest entries of one resolution.
-CREATE INDEX agg_dirty_by_age ON agg_dirty (resolution, id);
+CREATE INDEX agg_dirty_by_key ON agg_dirty (tracker_id, day);
 
 CREATE TABLE report_flags (
     tracker_id   bigint NOT NULL,
@@ -102,7 +100,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON agg_dirty, report_flags TO tracker_worke
 -- ------------------------------------------------------------------ the way in
 
 -- Nobody has the right to insert into location_reports. Reports come in through this function, and so there
--- is no way to store one without putting its tracker into the inbox and its buckets into the dirty log.
+-- is no way to store one without putting its tracker into the inbox and its day into the dirty log.
 CREATE FUNCTION store_reports(
     trackers bigint[], reported timestamptz[], latitudes double precision[], longitudes double precision[],
     accuracies real[], confidences smallint[], statuses smallint[], keys bigint[], excludeds boolean[], is_import boolean DEFAULT false)
@@ -134,10 +132,8 @@ BEGIN
         INSERT INTO report_inbox (tracker_id, reported_at, reports)
         SELECT s.tracker_id, min(s.reported_at), count(*) FROM stored s WHERE NOT s.excluded GROUP BY 1
     ), dirty AS (
-        INSERT INTO agg_dirty (resolution, tracker_id, bucket)
-        SELECT DISTINCT 'hour', s.tracker_id, date_bin('1 hour', s.reported_at, 'epoch') FROM stored s WHERE NOT s.excluded
-        UNION ALL
-        SELECT DISTINCT 'day', s.tracker_id, date_bin('1 day', s.reported_at, 'epoch') FROM stored s WHERE NOT s.excluded
+        INSERT INTO agg_dirty (tracker_id, day)
+        SELECT DISTINCT s.tracker_id, date_bin('1 day', s.reported_at, 'epoch') FROM stored s WHERE NOT s.excluded
     )
     SELECT s.tracker_id, s.reported_at, s.latitude_e7, s.longitude_e7 FROM stored s;
 END
@@ -207,26 +203,26 @@ GRANT EXECUTE ON FUNCTION judge_lock(bigint), claim_inbox(integer) TO tracker_wo
 
 -- ------------------------------------------------------------------ the real-time edge
 
--- Summary rows that are up to date, and for logged keys the summary as it is at this moment: a report is in the
+-- Summary rows that are up to date, and for logged days the summary as it is at this moment: a report is in the
 -- history as soon as it is stored, however late it came.
 DO $do$
 DECLARE
     r record;
 BEGIN
-    FOR r IN SELECT * FROM (VALUES ('hourly', 'hour', '1 hour'), ('daily', 'day', '1 day')) v (name, resolution, width) LOOP
+    FOR r IN SELECT * FROM (VALUES ('hourly', 'hour'), ('daily', 'day')) v (name, width) LOOP
         EXECUTE format($sql$
             CREATE VIEW history_%1$s_now AS
             SELECT h.* FROM history_%1$s h
-            WHERE NOT EXISTS (SELECT FROM agg_dirty d WHERE d.resolution = %2$L AND d.tracker_id = h.tracker_id AND d.bucket = h.bucket)
+            WHERE NOT EXISTS (SELECT FROM agg_dirty d WHERE d.tracker_id = h.tracker_id AND d.day = date_bin('1 day', h.bucket, 'epoch'))
             UNION ALL
-            SELECT d.tracker_id, d.bucket, live.*
-            FROM (SELECT DISTINCT tracker_id, bucket FROM agg_dirty WHERE resolution = %2$L) d,
-                 LATERAL (SELECT %4$s FROM location_reports l
-                          WHERE l.tracker_id = d.tracker_id AND l.reported_at >= d.bucket AND l.reported_at < d.bucket + %3$L::interval
-                                AND NOT l.excluded HAVING count(*) > 0) live$sql$,
-            r.name, r.resolution, r.width, history_columns());
+            SELECT d.tracker_id, live.*
+            FROM (SELECT DISTINCT tracker_id, day FROM agg_dirty) d,
+                 LATERAL (SELECT date_bin('1 %2$s', l.reported_at, 'epoch') AS bucket, %3$s FROM location_reports l
+                          WHERE l.tracker_id = d.tracker_id AND l.reported_at >= d.day AND l.reported_at < d.day + interval '1 day'
+                                AND NOT l.excluded GROUP BY 1) live$sql$,
+            r.name, r.width, history_columns());
         EXECUTE format('COMMENT ON VIEW history_%s_now IS %L', r.name,
-            'Summaries per tracker and ' || r.resolution || ' (UTC), right at this moment. For workers; the API reads location_history_' || r.name);
+            'Summaries per tracker and ' || r.width || ' (UTC), right at this moment. For workers; the API reads location_history_' || r.name);
         EXECUTE format('GRANT SELECT ON history_%s_now TO tracker_worker, tracker_reader', r.name);
 
         -- Not security_invoker: the API has no right on reports. The join with trackers, whose policies hold
@@ -247,7 +243,7 @@ BEGIN
                 AND g.latitude_cell = geocode_cell(h.best_latitude_e7, (SELECT geocode_precision()))
                 AND g.longitude_cell = geocode_cell(h.best_longitude_e7, (SELECT geocode_precision()))$sql$, r.name);
         EXECUTE format('COMMENT ON VIEW location_history_%s IS %L', r.name,
-            'History per tracker and ' || r.resolution || ' (UTC), tenant-safe, up to date to the last stored report');
+            'History per tracker and ' || r.width || ' (UTC), tenant-safe, up to date to the last stored report');
         EXECUTE format('GRANT SELECT ON location_history_%s TO tracker_api, tracker_worker', r.name);
         EXECUTE format('ALTER VIEW location_history_%s OWNER TO tracker_reader', r.name);
     END LOOP;
@@ -295,10 +291,8 @@ DECLARE
 BEGIN
     WITH gone AS (DELETE FROM location_reports l WHERE l.tracker_id = ANY (trackers) RETURNING l.tracker_id, l.reported_at),
     dirty AS (
-        INSERT INTO agg_dirty (resolution, tracker_id, bucket)
-        SELECT DISTINCT 'hour', g.tracker_id, date_bin('1 hour', g.reported_at, 'epoch') FROM gone g
-        UNION ALL
-        SELECT DISTINCT 'day', g.tracker_id, date_bin('1 day', g.reported_at, 'epoch') FROM gone g)
+        INSERT INTO agg_dirty (tracker_id, day)
+        SELECT DISTINCT g.tracker_id, date_bin('1 day', g.reported_at, 'epoch') FROM gone g)
     SELECT count(*) INTO erased FROM gone;
     DELETE FROM report_flags f WHERE f.tracker_id = ANY (trackers);
     DELETE FROM report_inbox i WHERE i.tracker_id = ANY (trackers);

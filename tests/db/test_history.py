@@ -115,7 +115,7 @@ def test_refresh_recomputes_only_what_is_dirty(db):
     kept = "SELECT tracker_id, bucket, xmin::text FROM history_hourly ORDER BY 1, 2"
     before = db.execute(kept).fetchall()
     store(db, [Report(db.trackers[0], NOW - timedelta(days=1), 2, 2)])
-    assert db.execute("CALL refresh_history()").fetchone() == (2,)  # one hour, one day
+    assert db.execute("CALL refresh_history()").fetchone() == (1,)
     changed = set(before) ^ set(db.execute(kept).fetchall())
     assert len(changed) == 2 and {c[0] for c in changed} == {db.trackers[0]}
     assert db.execute("CALL refresh_history()").fetchone() == (0,)
@@ -153,7 +153,7 @@ def test_no_lost_update_when_the_key_is_already_dirty(db, fresh):
 
 def test_a_unique_log_would_lose_it(db, fresh):
     """The same with a unique log: shows that the test above can fail."""
-    db.execute("CREATE UNIQUE INDEX would_lose ON agg_dirty (resolution, tracker_id, bucket)")
+    db.execute("CREATE UNIQUE INDEX would_lose ON agg_dirty (tracker_id, day)")
     source = db.execute("SELECT pg_get_functiondef('store_reports'::regproc)").fetchone()[0]
     unique = source.replace(
         "    )\n    SELECT s.tracker_id, s.reported_at",
@@ -173,23 +173,23 @@ def test_a_unique_log_would_lose_it(db, fresh):
 def test_one_refresher_at_a_time(db, fresh):
     store(db, [Report(db.trackers[0], NOW, 1, 1)])
     busy = fresh()
-    assert busy.execute("SELECT refresh_history_batch('hour')").fetchone() == (1,)
-    assert db.execute("SELECT refresh_history_batch('hour')").fetchone() == (0,)
+    assert busy.execute("SELECT refresh_history_batch()").fetchone() == (1,)
+    assert db.execute("SELECT refresh_history_batch()").fetchone() == (0,)
     busy.rollback()  # it died: nothing is lost
-    assert db.execute("SELECT refresh_history_batch('hour')").fetchone() == (1,)
+    assert db.execute("SELECT refresh_history_batch()").fetchone() == (1,)
 
 
 def test_refresh_refuses_an_old_snapshot(fresh):
     connection = fresh()
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     with pytest.raises(psycopg.errors.RaiseException, match="READ COMMITTED"):
-        connection.execute("SELECT refresh_history_batch('hour')")
+        connection.execute("SELECT refresh_history_batch()")
 
 
 def test_a_worker_refreshes(db):
     store(db, [Report(db.trackers[0], NOW, 1, 1)])
     db.execute("SET ROLE tracker_worker")
-    assert db.execute("CALL refresh_history()").fetchone() == (2,)
+    assert db.execute("CALL refresh_history()").fetchone() == (1,)
     assert len(read_history(db, "history_daily_now")) == 1
 
 
@@ -251,7 +251,7 @@ def test_both_forms_have_the_same_interface():
         text = (ROOT / f"db/timeseries/{form}/reports.sql").read_text()
         routines = set(re.findall(r"CREATE (?:FUNCTION|PROCEDURE) (\w+\(.*?\))(?: RETURNS \w+)?\s", text))
         table = re.search(r"CREATE TABLE location_reports \((.*?)\n\)", text, re.S).group(1)
-        return routines - {"refresh_history_batch(which text, batch integer DEFAULT 500)"}, table
+        return routines - {"refresh_history_batch(batch integer DEFAULT 500)"}, table
 
     assert interface("native") == interface("timescale")
 

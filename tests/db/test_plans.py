@@ -194,11 +194,9 @@ def test_history_of_one_tracker(large, view, rows, dirty):
     large.execute("DELETE FROM agg_dirty")
     if dirty:  # the log of everybody is long, that of the tracker short
         large.execute(
-            "INSERT INTO agg_dirty (resolution, tracker_id, bucket) SELECT r, 6 + n % 3000, date_bin('1 day', now(), 'epoch') FROM generate_series(1, 20000) n, unnest('{hour,day}'::text[]) r"
+            "INSERT INTO agg_dirty (tracker_id, day) SELECT 6 + n % 3000, date_bin('1 day', now(), 'epoch') FROM generate_series(1, 20000) n"
         )
-        large.execute(
-            "INSERT INTO agg_dirty (resolution, tracker_id, bucket) VALUES ('hour', 5, date_bin('1 hour', now(), 'epoch')), ('day', 5, date_bin('1 day', now(), 'epoch'))"
-        )
+        large.execute("INSERT INTO agg_dirty (tracker_id, day) VALUES (5, date_bin('1 day', now(), 'epoch'))")
         large.execute("ANALYZE agg_dirty")
     act(large, "user", tenant_of(large, 5))
     touched, plan = pages(

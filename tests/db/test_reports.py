@@ -31,7 +31,7 @@ def test_stored_once(tx, a):
     assert len(store(tx, batch)) == 2  # the third is another position at the same time
     assert store(tx, batch) == []
     assert tx.execute("SELECT reports FROM report_inbox").fetchall() == [(2,)]
-    assert tx.execute("SELECT count(*) FROM agg_dirty").fetchone() == (2,)  # one hour, one day
+    assert tx.execute("SELECT count(*) FROM agg_dirty").fetchone() == (1,)
 
 
 def test_positions_are_exact(tx, a):
@@ -154,8 +154,8 @@ def test_session_time_zone_does_not_move_partitions(tx, a):
     store(tx, [Report(a.tracker, edge, 1, 1)])
     assert "location_reports_2011_06" in partitions(tx, "location_reports")
     assert "location_reports_2011_07" not in partitions(tx, "location_reports")
-    buckets = tx.execute("SELECT bucket FROM agg_dirty WHERE resolution = 'day'").fetchall()
-    assert buckets == [(datetime(2011, 6, 30, tzinfo=UTC),)]
+    days = tx.execute("SELECT day FROM agg_dirty").fetchall()
+    assert days == [(datetime(2011, 6, 30, tzinfo=UTC),)]
 
 
 def test_two_writers_need_the_same_new_partition(fresh):
@@ -279,9 +279,7 @@ def test_retention_keeps_summaries_and_refuses_late_reports(fresh):
     assert store(connection, [Report(tenant.tracker, old + timedelta(hours=1), 1, 1)]) == []
     assert len(store(connection, [Report(tenant.tracker, datetime(2024, 5, 1, tzinfo=UTC), 1, 1)])) == 1
     # A dirty key that slipped in all the same does not destroy the summary.
-    connection.execute(
-        "INSERT INTO agg_dirty (resolution, tracker_id, bucket) VALUES ('day', %s, '2024-03-05Z')", (tenant.tracker,)
-    )
+    connection.execute("INSERT INTO agg_dirty (tracker_id, day) VALUES (%s, '2024-03-05Z')", (tenant.tracker,))
     connection.execute("CALL refresh_history()")
     assert connection.execute(summary, (tenant.tracker,)).fetchone() == (1,)
 

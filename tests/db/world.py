@@ -110,7 +110,7 @@ def tracked(connection: psycopg.Connection, t: Tenant) -> None:
             "SELECT store_reports(ARRAY[%s::bigint], ARRAY[now() - %s * interval '1 hour'], '{52.5}', '{13.4}', '{20}', '{2}', '{64}', '{NULL}', ARRAY[%s])",
             (t.tracker, hour, excluded),
         )
-    connection.execute("SELECT refresh_history_batch('hour'), refresh_history_batch('day')")
+    connection.execute("SELECT refresh_history_batch()")
     connection.execute(
         "SELECT store_reports(ARRAY[%s::bigint], ARRAY[now()], '{52.5}', '{13.5}', '{20}', '{2}', '{64}', '{NULL}', '{f}')",
         (t.tracker,),

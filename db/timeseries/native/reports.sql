@@ -100,72 +100,78 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = '
 $$;
 COMMENT ON FUNCTION ensure_partitions(interval) IS 'For migrate and the scheduler: makes partitions ahead of time; answers how many';
 
-CREATE FUNCTION refresh_history_batch(which text, batch integer DEFAULT 500) RETURNS integer
+CREATE FUNCTION refresh_history_batch(batch integer DEFAULT 500) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
-    target constant text := CASE which WHEN 'hour' THEN 'history_hourly' WHEN 'day' THEN 'history_daily' END;
-    ids bigint[];
-    buckets timestamptz[];
+    trackers bigint[];
+    days timestamptz[];
+    taken_keys integer;
+    target record;
 BEGIN
-    IF target IS NULL THEN
-        RAISE EXCEPTION 'no history has the resolution %', which;
-    END IF;
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'refresh_history_batch needs READ COMMITTED: reports are read by a later snapshot than the log';
     END IF;
-    -- One refresher per resolution: two of one key could finish in the wrong order and leave the older value.
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('refresh_history_' || which, 0)) THEN
+    -- One refresher: two of one key could finish in the wrong order and leave the older value.
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('refresh_history', 0)) THEN
         RETURN 0;
     END IF;
 
     -- First take the visible log entries of the keys, then read the reports in a later statement. A writer whose
     -- entry is not visible here has not committed; its entry stays, and the next pass repairs what this one misses.
     WITH keys AS (
-        SELECT DISTINCT tracker_id, bucket FROM (
-            SELECT tracker_id, bucket FROM agg_dirty WHERE resolution = which ORDER BY id LIMIT batch) oldest
+        SELECT DISTINCT tracker_id, day FROM (SELECT tracker_id, day FROM agg_dirty ORDER BY id LIMIT batch) oldest
     ), taken AS (
-        DELETE FROM agg_dirty d USING keys k
-        WHERE d.resolution = which AND d.tracker_id = k.tracker_id AND d.bucket = k.bucket
+        DELETE FROM agg_dirty d USING keys k WHERE d.tracker_id = k.tracker_id AND d.day = k.day
     )
-    SELECT array_agg(tracker_id ORDER BY bucket, tracker_id), array_agg(bucket ORDER BY bucket, tracker_id)
-    INTO ids, buckets FROM keys
-    -- A late report may have slipped in while its month was being dropped. Its bucket stays as it was when it was whole.
-    WHERE to_regclass('location_reports' || to_char(bucket AT TIME ZONE 'UTC', '"_"YYYY"_"MM')) IS NOT NULL;
-    IF ids IS NULL THEN
-        RETURN 0;
+    -- A late report may have slipped in while its month was being dropped. Its summaries stay as they were when they
+    -- were whole.
+    SELECT count(*), array_agg(tracker_id ORDER BY day, tracker_id) FILTER (WHERE stored), array_agg(day ORDER BY day, tracker_id) FILTER (WHERE stored)
+    INTO taken_keys, trackers, days
+    FROM (SELECT *, to_regclass('location_reports' || to_char(day AT TIME ZONE 'UTC', '"_"YYYY"_"MM')) IS NOT NULL AS stored FROM keys) k;
+    IF trackers IS NULL THEN
+        RETURN taken_keys;
     END IF;
 
-    -- Whole buckets from the reports, never increments: right after deletes too, and right when done twice.
-    EXECUTE format($sql$
-        DELETE FROM %I h USING unnest($1, $2) AS k (tracker_id, bucket)
-        WHERE h.tracker_id = k.tracker_id AND h.bucket = k.bucket AND h.bucket >= $3 AND h.bucket <= $4$sql$, target)
-        USING ids, buckets, buckets[1], buckets[cardinality(buckets)];
-    EXECUTE format($sql$
-        INSERT INTO %I SELECT k.tracker_id, k.bucket, s.*
-        FROM unnest($1, $2) AS k (tracker_id, bucket),
-             LATERAL (SELECT %s FROM location_reports l
-                      WHERE l.tracker_id = k.tracker_id AND l.reported_at >= k.bucket AND l.reported_at < k.bucket + $3
-                            AND NOT l.excluded HAVING count(*) > 0) s$sql$, target, history_columns())
-        USING ids, buckets, ('1 ' || which)::interval;
-    RETURN cardinality(ids);
+    -- Whole buckets from the reports, never increments: right after deletes too, and right when done twice. Of the
+    -- hours of a day only those that differ are written.
+    FOR target IN SELECT * FROM (VALUES ('history_hourly', '1 hour'), ('history_daily', '1 day')) v (name, width) LOOP
+        EXECUTE format($sql$
+            WITH keys AS (
+                SELECT * FROM unnest($1, $2) AS k (tracker_id, day)
+            ), fresh AS MATERIALIZED (
+                SELECT k.tracker_id, s.* FROM keys k,
+                     LATERAL (SELECT date_bin(%2$L, l.reported_at, 'epoch') AS bucket, %3$s FROM location_reports l
+                              WHERE l.tracker_id = k.tracker_id AND l.reported_at >= k.day AND l.reported_at < k.day + interval '1 day'
+                                    AND NOT l.excluded GROUP BY 1) s
+            ), emptied AS (
+                DELETE FROM %1$I h USING keys k
+                WHERE h.tracker_id = k.tracker_id AND h.bucket >= k.day AND h.bucket < k.day + interval '1 day'
+                      AND h.bucket >= $3 AND h.bucket < $4 + interval '1 day'
+                      AND NOT EXISTS (SELECT FROM fresh f WHERE f.tracker_id = h.tracker_id AND f.bucket = h.bucket)
+            )
+            INSERT INTO %1$I AS h SELECT * FROM fresh
+            ON CONFLICT (tracker_id, bucket) DO UPDATE SET %4$s WHERE h.* IS DISTINCT FROM excluded.*$sql$,
+            target.name, target.width, history_columns(),
+            (SELECT string_agg(format('%1$I = excluded.%1$I', attname), ', ') FROM pg_attribute
+             WHERE attrelid = target.name::regclass AND attnum > 0 AND NOT attisdropped AND attname NOT IN ('tracker_id', 'bucket')))
+            USING trackers, days, days[1], days[cardinality(days)];
+    END LOOP;
+    RETURN taken_keys;
 END
 $$;
-COMMENT ON FUNCTION refresh_history_batch(text, integer) IS 'Brings the oldest dirty keys of one resolution (hour, day) up to date in the caller''s transaction; answers how many keys';
+COMMENT ON FUNCTION refresh_history_batch(integer) IS 'Brings the summaries of the oldest dirty keys up to date in the caller''s transaction; answers how many keys';
 
 CREATE PROCEDURE refresh_history(INOUT refreshed bigint DEFAULT 0, max_batches integer DEFAULT 100, batch integer DEFAULT 500)
 LANGUAGE plpgsql AS $$
 DECLARE
-    which text;
     n integer;
 BEGIN
     refreshed := 0;
-    FOREACH which IN ARRAY ARRAY['hour', 'day'] LOOP
-        FOR i IN 1..max_batches LOOP
-            n := refresh_history_batch(which, batch);
-            COMMIT;
-            EXIT WHEN n = 0;
-            refreshed := refreshed + n;
-        END LOOP;
+    FOR i IN 1..max_batches LOOP
+        n := refresh_history_batch(batch);
+        COMMIT;
+        EXIT WHEN n = 0;
+        refreshed := refreshed + n;
     END LOOP;
 END
 $$;
@@ -186,7 +192,7 @@ BEGIN
     -- dirty whose other reports are gone.
     INSERT INTO schema_info VALUES ('report_horizon', to_char(cut, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
     ON CONFLICT (key) DO UPDATE SET value = greatest(schema_info.value, excluded.value);
-    IF EXISTS (SELECT FROM agg_dirty WHERE bucket < cut) THEN
+    IF EXISTS (SELECT FROM agg_dirty WHERE day < cut) THEN
         RETURN 0; -- summaries of that time are still being made; the next call drops
     END IF;
     FOR old IN
@@ -205,7 +211,7 @@ COMMENT ON FUNCTION drop_reports_before(timestamptz) IS
 
 GRANT SELECT ON location_reports TO tracker_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON history_hourly, history_daily TO tracker_worker;
-GRANT EXECUTE ON FUNCTION ensure_partitions_for(timestamptz[]), ensure_partitions(interval), refresh_history_batch(text, integer),
+GRANT EXECUTE ON FUNCTION ensure_partitions_for(timestamptz[]), ensure_partitions(interval), refresh_history_batch(integer),
     compress_reports(interval), drop_reports_before(timestamptz) TO tracker_worker;
 GRANT EXECUTE ON PROCEDURE refresh_history(bigint, integer, integer) TO tracker_worker;
 

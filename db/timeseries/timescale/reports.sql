@@ -91,28 +91,27 @@ CREATE FUNCTION ensure_partitions(ahead interval DEFAULT interval '2 months') RE
 COMMENT ON FUNCTION ensure_partitions(interval) IS 'Nothing to do in this form';
 
 -- Driven by our scheduler, because TimescaleDB's own keeps wrong books on some PostgreSQL minors. The window spans the
--- logged buckets; within it only invalidated buckets are recomputed. Log entries are removed by id after
--- the refresh: those that came meanwhile stay, and their buckets go on being read live.
+-- logged days; within it only invalidated buckets are recomputed. Log entries are removed by id after
+-- the refresh: those that came meanwhile stay, and their days go on being read live.
 CREATE PROCEDURE refresh_history(INOUT refreshed bigint DEFAULT 0, max_batches integer DEFAULT 100, batch integer DEFAULT 500)
 LANGUAGE plpgsql AS $$
 DECLARE
-    which text;
     entries bigint[];
     low timestamptz;
     high timestamptz;
 BEGIN
     refreshed := 0;
-    FOREACH which IN ARRAY ARRAY['hour', 'day'] LOOP
-        SELECT array_agg(id), min(bucket), max(bucket) INTO entries, low, high FROM (
-            SELECT id, bucket FROM agg_dirty WHERE resolution = which ORDER BY id LIMIT max_batches * batch) oldest;
-        CONTINUE WHEN entries IS NULL;
-        COMMIT;
-        CALL refresh_continuous_aggregate(CASE which WHEN 'hour' THEN 'history_hourly' ELSE 'history_daily' END::regclass,
-                                          low, high + ('1 ' || which)::interval);
-        DELETE FROM agg_dirty WHERE id = ANY (entries);
-        COMMIT;
-        refreshed := refreshed + cardinality(entries);
-    END LOOP;
+    SELECT array_agg(id), min(day), max(day) + interval '1 day' INTO entries, low, high
+    FROM (SELECT id, day FROM agg_dirty ORDER BY id LIMIT max_batches * batch) oldest;
+    COMMIT;
+    IF entries IS NULL THEN
+        RETURN;
+    END IF;
+    CALL refresh_continuous_aggregate('history_hourly', low, high);
+    CALL refresh_continuous_aggregate('history_daily', low, high);
+    DELETE FROM agg_dirty WHERE id = ANY (entries);
+    COMMIT;
+    refreshed := cardinality(entries);
 END
 $$;
 COMMENT ON PROCEDURE refresh_history(bigint, integer, integer) IS
@@ -135,7 +134,7 @@ BEGIN
     -- delete its buckets, so the log must hold nothing of that range.
     INSERT INTO schema_info VALUES ('report_horizon', to_char(cut, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
     ON CONFLICT (key) DO UPDATE SET value = greatest(schema_info.value, excluded.value);
-    IF EXISTS (SELECT FROM agg_dirty WHERE bucket < cut) THEN
+    IF EXISTS (SELECT FROM agg_dirty WHERE day < cut) THEN
         RETURN 0;
     END IF;
     SELECT count(*)::integer INTO dropped FROM drop_chunks('location_reports', older_than => cut);
