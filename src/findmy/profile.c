@@ -299,15 +299,19 @@ static struct profile *make_default(struct arena *arena, struct error *err)
 }
 
 static pthread_once_t default_once = PTHREAD_ONCE_INIT;
-static const struct profile *default_profile;
-static struct arena *default_arena; /* holds it for the life of the process; leak checkers look for the pointer */
+
+/* Kept for the life of the process, with its memory beside it, where leak checkers look for the pointer. */
+static struct {
+    struct arena *arena;
+    const struct profile *profile;
+} builtin;
 
 static void build_default(void)
 {
     struct error err;
-    default_arena = arena_new();
-    default_profile = make_default(default_arena, &err);
-    if (default_profile == NULL) {
+    builtin.arena = arena_new();
+    builtin.profile = make_default(builtin.arena, &err);
+    if (builtin.profile == NULL) {
         fprintf(stderr, "trackerd: built-in profile: %s\n", err.message);
         abort(); /* a mistake in the table above, found by any test */
     }
@@ -316,7 +320,7 @@ static void build_default(void)
 const struct profile *profile_default(void)
 {
     pthread_once(&default_once, build_default);
-    return default_profile;
+    return builtin.profile;
 }
 
 /* ---- reading a document ---- */
