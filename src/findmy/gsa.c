@@ -111,13 +111,13 @@ enum login_outcome gsa_read_status(const struct profile *profile, plist_t respon
 
     enum login_outcome outcome = LOGIN_AUTHENTICATED;
     bool fine = http_code < 300 || http_code == 409; /* 409: a second factor is due */
-    if (code != 0) {
-        int by_http = profile_outcome(&profile->status_http, http_code, LOGIN_REFUSED);
-        outcome = (enum login_outcome)profile_outcome(&profile->status_gsa, code, by_http);
-    } else if (!fine) {
-        int fallback = http_code >= 500 ? LOGIN_SERVER_ERROR : LOGIN_REFUSED;
-        outcome = (enum login_outcome)profile_outcome(&profile->status_http, http_code, fallback);
+    int fallback = !fine && http_code >= 500 ? LOGIN_SERVER_ERROR : LOGIN_REFUSED;
+    int by_http = profile_outcome(&profile->status_http, http_code, fallback);
+    if (!fine && (code == 0 || by_http == LOGIN_REPROVISION)) { /* says more than the code beside it */
+        outcome = (enum login_outcome)by_http;
         code = http_code;
+    } else if (code != 0) {
+        outcome = (enum login_outcome)profile_outcome(&profile->status_gsa, code, by_http);
     }
     login_end(result, outcome, code, "%.200s", message != NULL ? message : "");
     return outcome;
