@@ -105,7 +105,7 @@ CREATE FUNCTION store_reports(
     trackers bigint[], reported timestamptz[], latitudes double precision[], longitudes double precision[],
     accuracies real[], confidences smallint[], statuses smallint[], keys bigint[], excludeds boolean[], is_import boolean DEFAULT false)
 RETURNS TABLE (tracker_id bigint, reported_at timestamptz, latitude_e7 integer, longitude_e7 integer)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     horizon timestamptz := (SELECT value::timestamptz FROM schema_info WHERE key = 'report_horizon');

@@ -100,8 +100,9 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = '
 $$;
 COMMENT ON FUNCTION ensure_partitions(interval) IS 'For migrate and the scheduler: makes partitions ahead of time; answers how many';
 
+-- Without JIT: compiling takes longer than a batch (measured: 75 microseconds per key instead of 210).
 CREATE FUNCTION refresh_history_batch(batch integer DEFAULT 500) RETURNS integer
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET jit = off AS $$
 DECLARE
     trackers bigint[];
     days timestamptz[];
