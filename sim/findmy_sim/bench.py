@@ -22,7 +22,7 @@ def run_bench(sim: Simulator) -> int:
     found: list[Found] = []
 
     def make() -> int:
-        found.extend(f for reports in sim.world.reports(digests, now) for f in reports)
+        found.extend(f for digest in digests for f in sim.world.reports(digest, now))
         return sum(len(tag.seen.table) for tag in sim.world.tags.values())
 
     def seal() -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import random
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from findmy_sim import crypto
@@ -178,12 +177,9 @@ class World:
                 self._by_hash[crypto.hash_key(adv)] = (tag, adv)
             tag.indexed = (start, end)
 
-    def reports(self, digests: Iterable[bytes], now: float, per_key: int = 0) -> list[list[Found]]:
-        """For each hashed key the reports visible now, newest first, at most `per_key` (0 = all)."""
+    def reports(self, digest: bytes, now: float, per_key: int = 0) -> list[Found]:
+        """The reports of a hashed key that are visible now, newest first, at most `per_key` (0 = all)."""
         self._index_rolling(now)
-        return [self._reports_of(digest, now, per_key) for digest in digests]
-
-    def _reports_of(self, digest: bytes, now: float, per_key: int) -> list[Found]:
         entry = self._by_hash.get(digest)
         if entry is None:
             return []

@@ -18,10 +18,12 @@ import pytest
 from findmy_sim.cli import build, main, parse_account, parser
 
 COMMAND = [sys.executable, "-m", "findmy_sim"]
+# The package need not be installed: it stands beside the tests.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 def test_help_names_every_option() -> None:
-    text = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run([*COMMAND, "--help"], env=ENVIRONMENT, capture_output=True, text=True, check=True).stdout
     for option in ("--scenario", "--tags", "--tags-file", "--seed", "--speed", "--days", "--start", "--bench"):
         assert option in text
 
@@ -90,7 +92,7 @@ def test_serves_and_stops(tmp_path: Path) -> None:
     place = {"latitude": 1.0, "longitude": 2.0}
     tags.write_text("# demo\n" + json.dumps({"private_key": "AQ" * 18 + "AQ==", "place": place}) + "\n")
     command = [*COMMAND, "--anisette-port", "0", "--apple-port", "0", "--tags-file", str(tags)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         lines = []
         while not lines or lines[-1]["event"] != "listening":
@@ -118,6 +120,7 @@ def test_taken_port_ends_with_1() -> None:
         port = str(taken.getsockname()[1])
         done = subprocess.run(
             [*COMMAND, "--anisette-port", port, "--apple-port", "0"],
+            env=ENVIRONMENT,
             capture_output=True,
             text=True,
             check=False,

@@ -34,7 +34,7 @@ def everything(world: World, until: float = NOW) -> dict[str, list[Sighting]]:
 
 def payloads(world: World) -> list[bytes]:
     digests = [crypto.hash_key(tag.source.key_at(0)) for tag in world.tags.values()]
-    return [world.payload(f) for found in world.reports(digests, NOW, 5) for f in found]
+    return [world.payload(f) for digest in digests for f in world.reports(digest, NOW, 5)]
 
 
 def test_same_seed_same_truth_and_same_bytes() -> None:
@@ -225,7 +225,7 @@ def test_one_of_several_keys_is_shown_at_a_time() -> None:
     world = World("turns")
     advs = [crypto.advertisement_key(crypto.private_from(b"turns", bytes([n]))) for n in range(3)]
     tag = world.add_tag(StaticKeys(advs, 1800), None, NOW - 7 * DAY, Position(50, 8))
-    found = world.reports([crypto.hash_key(a) for a in advs], NOW)
+    found = [world.reports(crypto.hash_key(a), NOW) for a in advs]
     assert sum(map(len, found)) == len(tag.seen.visible(NOW, 7 * DAY))
     for adv, reports in zip(advs, found, strict=True):
         assert reports and all(advs[f.row.seen // 1800 % 3] == adv for f in reports)
