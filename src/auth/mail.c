@@ -163,9 +163,10 @@ static bool send_by_smtp(const struct config *config, const struct mail *mail, c
 bool mailer_deliver(const struct config *config, const struct mail *mail, struct error *err)
 {
     struct buf message = { .secret = true }; /* it may hold a link that sets a password */
-    bool done = mail_compose(config->mail_from, mail, &message, err) &&
-                (config->smtp_url[0] != '\0' ? send_by_smtp(config, mail, &message, err)
-                                             : write_to_folder(config, mail, &message, err));
+    bool smtp = config->smtp_url[0] != '\0';
+    bool done = mail_compose(config->mail_from, mail, !smtp, &message, err) &&
+                (smtp ? send_by_smtp(config, mail, &message, err)
+                      : write_to_folder(config, mail, &message, err));
     buf_wipe(&message);
     return done;
 }
@@ -308,7 +309,7 @@ bool mailer_send(struct mailer *mailer, const struct mail *mail, struct error *e
 {
     /* What cannot be composed is the caller's mistake and told at once. */
     struct buf probe = { .secret = true };
-    bool composed = mail_compose(mailer->config->mail_from, mail, &probe, err);
+    bool composed = mail_compose(mailer->config->mail_from, mail, false, &probe, err);
     buf_wipe(&probe);
     if (!composed)
         return false;

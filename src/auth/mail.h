@@ -28,8 +28,9 @@ bool mail_address_valid(const char *address);
 MUST_CHECK bool mail_parse_from(const char *from, char *name, char *address);
 
 /* The message as it goes over the wire (RFC 5322, CRLF). Anything that could end a header early is refused.
- */
-MUST_CHECK bool mail_compose(const char *from, const struct mail *mail, struct buf *out, struct error *err);
+ * eight_bit: UTF-8 as it is instead of quoted-printable, for files that a person reads. */
+MUST_CHECK bool mail_compose(const char *from, const struct mail *mail, bool eight_bit, struct buf *out,
+                             struct error *err);
 
 /* config is not copied. The thread starts with the first mail. */
 struct mailer *mailer_new(const struct config *config);

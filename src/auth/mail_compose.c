@@ -184,7 +184,8 @@ static void put_quoted_printable(struct buf *out, const char *body)
     }
 }
 
-bool mail_compose(const char *from, const struct mail *mail, struct buf *out, struct error *err)
+bool mail_compose(const char *from, const struct mail *mail, bool eight_bit, struct buf *out,
+                  struct error *err)
 {
     char name[MAIL_ADDRESS_SIZE], address[MAIL_ADDRESS_SIZE];
     if (!mail_parse_from(from, name, address))
@@ -208,11 +209,13 @@ bool mail_compose(const char *from, const struct mail *mail, struct buf *out, st
     put_text(out, mail->subject);
     buf_puts(out, "\r\n");
     put_date_and_id(out, address);
-    bool plain = fits_plain(mail->body);
+    bool plain = eight_bit || fits_plain(mail->body);
     buf_printf(out,
                "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
                "Content-Transfer-Encoding: %s\r\nAuto-Submitted: auto-generated\r\n\r\n",
-               plain ? "7bit" : "quoted-printable");
+               is_ascii(mail->body) && plain ? "7bit"
+               : plain                       ? "8bit"
+                                             : "quoted-printable");
     if (plain)
         put_plain(out, mail->body);
     else

@@ -43,7 +43,7 @@ static const char attempt_sql[] =
     "  RETURNING failures > $4 AS beyond, first_at)"
     " SELECT bool_or(beyond),"
     "  ceil(extract(epoch FROM max(first_at) FILTER (WHERE beyond) - now()) + $5 / 1e6)::bigint"
-    " FROM (SELECT * FROM address UNION ALL SELECT * FROM account) both";
+    " FROM (SELECT * FROM address UNION ALL SELECT * FROM account) counted";
 
 static const char prune_sql[] =
     "DELETE FROM login_attempts WHERE subject IN (SELECT subject FROM login_attempts"

@@ -19,7 +19,7 @@ static char *compose(const char *from, const char *to, const char *subject, cons
     struct error err;
     buf_free(&out);
     const struct mail mail = { .to = to, .subject = subject, .body = body };
-    return mail_compose(from, &mail, &out, &err) ? out.data : NULL;
+    return mail_compose(from, &mail, false, &out, &err) ? out.data : NULL;
 }
 
 static void ordinary_mails_look_ordinary(void **state)
