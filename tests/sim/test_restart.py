@@ -16,20 +16,19 @@ STEPS = ["anisette", "gsa.lookup", "gsa.provisioning", "gsa.init", "gsa.complete
 CODE_STEPS = ["2fa", "gsa.init", "gsa.complete", "delegates"]
 
 
-def kill_during(operator: Operator, sim: Simulator, endpoint: str, *args: str) -> bool:
-    """Start a command with one slow end point and kill it there. False when it ended before."""
+def kill_during(operator: Operator, sim: Simulator, endpoint: str, *args: str) -> None:
+    """Start a command with one slow end point and kill it while it waits there."""
     sim.fault("slow", endpoint=endpoint, count=1, params={"seconds": 2})
     process = operator.start(*args)
     deadline = time.monotonic() + 10
-    while process.poll() is None and time.monotonic() < deadline:
-        if any(f["hits"] for f in sim.call("GET", "/faults")["items"]) or not sim.call("GET", "/faults")["items"]:
-            break
+    while all(fault["hits"] == 0 for fault in sim.call("GET", "/faults")["items"]):
+        assert process.poll() is None and time.monotonic() < deadline, f"{endpoint} was never asked"
         time.sleep(0.02)
-    killed = process.poll() is None
+    time.sleep(0.05)
+    assert process.poll() is None, "it did not wait"
     process.kill()
     process.communicate()
     sim.clear_faults()
-    return killed
 
 
 @pytest.mark.parametrize("step", STEPS)
