@@ -31,6 +31,9 @@ void app_free(struct app *app);
 /* All routes of the API, without settings or a database (for `trackerd openapi`); they live in the arena. */
 size_t app_collect_routes(struct arena *arena, const struct route **routes);
 
+/* Calls add(name, schema JSON) for every component schema. */
+void app_schemas(void (*add)(void *to, const char *name, const char *json), void *to);
+
 /* ---- reads that may go to a replica ---- */
 
 /* Run a reading statement: on a replica when there is one, unless the caller wrote a moment ago and must see

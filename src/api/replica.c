@@ -9,10 +9,8 @@
 #include "base/timeutil.h"
 #include "store/redis.h"
 
-/* Beside the lag that a replica may have: the time by which two looks at clocks can differ. */
-#define WINDOW_MARGIN SECONDS(2)
-#define WRITE_SLOTS   4096 /* power of two; 32 KiB */
-#define WRITE_TRIES   4
+#define WRITE_SLOTS 4096 /* power of two; 32 KiB */
+#define WRITE_TRIES 4
 
 struct recent_writes {
     int64_t window;
@@ -75,7 +73,7 @@ void note_write(struct request *req)
         return;
     recent_writes_note(req->app->writes, req->principal->user_id, time_monotonic());
     struct redis_reply reply;
-    int64_t milliseconds = (req->app->config->database_replica_max_lag + WINDOW_MARGIN) / 1000;
+    int64_t milliseconds = (req->app->config->database_replica_max_lag + REPLICA_MARGIN) / 1000;
     if (req->redis != NULL)
         (void)!redis_command(req->redis, req->arena, &reply, "SET written:%lld 1 PX %lld",
                              (long long)req->principal->user_id, (long long)milliseconds);

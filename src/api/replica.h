@@ -5,6 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/timeutil.h"
+
+/* Beside the lag that a replica may have: what two clocks and two round trips can differ by. */
+#define REPLICA_MARGIN SECONDS(2)
+
 /* Who wrote lately, in this process; other processes learn it through Redis. */
 struct recent_writes;
 

@@ -273,8 +273,9 @@ size_t sql_column_count(const struct resource *resource);
 /* ---- lists ---- */
 
 #define LIST_LIMIT_DEFAULT 50
-#define LIST_LIMIT_MAX     500 /* rows; a page of the largest rows stays below a few megabytes */
-#define SEARCH_MAX         200 /* characters of q */
+#define LIST_LIMIT_MAX     500   /* rows; a page of the largest rows stays below a few megabytes */
+#define SEARCH_MAX         200   /* characters of q */
+#define SEARCH_MATCHES     10000 /* rows that q finds at most: who finds more has to ask more precisely */
 
 struct page_request {
     struct list_query query;

@@ -1,0 +1,179 @@
+/* What all requests of one API process share: settings, keys, routes. */
+#include "api/app.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/accounts.h"
+#include "api/admin.h"
+#include "api/health.h"
+#include "api/replica.h"
+#include "api/resources.h"
+#include "api/search.h"
+#include "base/encode.h"
+
+/* Hand-written routes, one table a file. */
+static const struct {
+    const struct route *routes;
+    const size_t *count;
+} tables[] = {
+    { auth_routes, &auth_route_count },
+    { me_routes, &me_route_count },
+    { user_routes, &user_route_count },
+    { api_key_routes, &api_key_route_count },
+    { production_run_routes, &production_run_route_count },
+    { search_routes, &search_route_count },
+    { admin_routes, &admin_route_count },
+    { health_routes, &health_route_count },
+};
+
+/* Resources whose reading routes are generated and whose writes are written by hand. */
+static const struct resource *const account_resources[] = { &users_resource, &api_keys_resource };
+
+/* More routes than this are a loop gone wrong. */
+#define MAX_ROUTES 512
+
+static void take(struct route *all, size_t *n, const struct route *routes, size_t count)
+{
+    if (*n + count > MAX_ROUTES)
+        abort();
+    memcpy(all + *n, routes, count * sizeof(*routes));
+    *n += count;
+}
+
+size_t app_collect_routes(struct arena *arena, const struct route **routes)
+{
+    struct route *all = arena_zalloc(arena, MAX_ROUTES, sizeof(*all));
+    const struct route *generated;
+    size_t n = 0, count;
+    for (size_t i = 0; resources[i] != NULL; i++) {
+        count = resource_routes(resources[i], arena, &generated);
+        take(all, &n, generated, count);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(account_resources); i++) {
+        count = resource_routes(account_resources[i], arena, &generated);
+        take(all, &n, generated, count);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+        take(all, &n, tables[i].routes, *tables[i].count);
+    *routes = all;
+    return n;
+}
+
+/* ---- component schemas ---- */
+
+#define RING                                                                                                 \
+    "{\"type\":\"array\",\"minItems\":4,\"items\":{\"type\":\"array\",\"minItems\":2,\"maxItems\":2,"        \
+    "\"items\":{\"type\":\"number\"}}}"
+#define POINT                                                                                                 \
+    "{\"type\":\"object\",\"properties\":{\"latitude\":{\"type\":\"number\",\"minimum\":-90,\"maximum\":90}," \
+    "\"longitude\":{\"type\":\"number\",\"minimum\":-180,\"maximum\":180}},\"required\":[\"latitude\","       \
+    "\"longitude\"],\"additionalProperties\":false,\"description\":\"WGS 84, degrees.\"}"
+#define POLYGON_PROPERTIES                                                                                   \
+    "\"properties\":{\"type\":{\"const\":\"Polygon\"},\"coordinates\":{\"type\":\"array\",\"minItems\":1,"   \
+    "\"items\":" RING "}},\"required\":[\"type\",\"coordinates\"],\"additionalProperties\":false"
+
+/* Schemas that no resource generates. */
+static const struct {
+    const char *name, *json;
+} shared_schemas[] = {
+    { "Position", POINT },
+    { "Polygon", "{\"type\":\"object\",\"description\":\"GeoJSON, WGS 84.\"," POLYGON_PROPERTIES "}" },
+    { "Area",
+      "{\"description\":\"GeoJSON, WGS 84.\",\"anyOf\":[{\"type\":\"object\"," POLYGON_PROPERTIES
+      "},{\"type\":\"object\",\"properties\":{\"type\":{\"const\":\"MultiPolygon\"},\"coordinates\":{\"type\":"
+      "\"array\",\"minItems\":1,\"items\":{\"type\":\"array\",\"minItems\":1,\"items\":" RING
+      "}}},\"required\":[\"type\",\"coordinates\"],\"additionalProperties\":false}]}" },
+    { "RunLocations",
+      "{\"type\":\"object\",\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+      "\"properties\":{\"id\":{\"type\":\"integer\",\"format\":\"int64\"},\"kind\":{\"type\":\"string\","
+      "\"enum\":[\"storage\",\"delivery\"]},\"name\":{\"type\":\"string\"},\"address\":{\"type\":\"string\"},"
+      "\"center\":{\"anyOf\":[{\"$ref\":\"#/components/schemas/Position\"},{\"type\":\"null\"}]},"
+      "\"radius_m\":{\"type\":[\"number\",\"null\"]},\"polygon\":{\"anyOf\":[{\"$ref\":"
+      "\"#/components/schemas/Polygon\"},{\"type\":\"null\"}]}},\"required\":[\"id\",\"kind\",\"name\","
+      "\"address\",\"center\",\"radius_m\",\"polygon\"],\"additionalProperties\":false}}},\"required\":"
+      "[\"items\"],\"additionalProperties\":false}" },
+    { "RunLocationsPut",
+      "{\"type\":\"object\",\"properties\":{\"location_ids\":{\"type\":\"array\",\"maxItems\":1000,\"items\":"
+      "{\"type\":\"integer\",\"format\":\"int64\",\"minimum\":1}}},\"required\":[\"location_ids\"],"
+      "\"additionalProperties\":false}" },
+    { "SearchResult",
+      "{\"type\":\"object\",\"properties\":{\"groups\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+      "\"properties\":{\"resource\":{\"type\":\"string\"},\"matches\":{\"type\":\"integer\",\"description\":"
+      "\"How many there are; of very common words a part.\"},\"items\":{\"type\":\"array\",\"items\":{\"type\":"
+      "\"object\",\"properties\":{\"id\":{\"type\":\"integer\",\"format\":\"int64\"},\"client_id\":{\"type\":"
+      "\"integer\",\"format\":\"int64\"},\"name\":{\"type\":\"string\"},\"code\":{\"type\":[\"string\",\"null\"],"
+      "\"description\":\"MAC address.\"},\"excerpt\":{\"type\":\"string\"}},\"required\":[\"id\",\"client_id\","
+      "\"name\",\"code\",\"excerpt\"],\"additionalProperties\":false}}},\"required\":[\"resource\",\"matches\","
+      "\"items\"],\"additionalProperties\":false}}},\"required\":[\"groups\"],\"additionalProperties\":false}" },
+    { "Live",
+      "{\"type\":\"object\",\"properties\":{\"status\":{\"const\":\"ok\"}},\"required\":[\"status\"]}" },
+    { "Ready",
+      "{\"type\":\"object\",\"properties\":{\"status\":{\"type\":\"string\",\"enum\":[\"ok\",\"unavailable\"]},"
+      "\"database\":{\"type\":\"string\",\"enum\":[\"ok\",\"away\"]},\"redis\":{\"type\":\"string\",\"enum\":"
+      "[\"ok\",\"away\",\"off\"]}},\"required\":[\"status\",\"database\",\"redis\"]}" },
+};
+
+void app_schemas(void (*add)(void *to, const char *name, const char *json), void *to)
+{
+    for (size_t i = 0; i < ARRAY_LEN(shared_schemas); i++)
+        add(to, shared_schemas[i].name, shared_schemas[i].json);
+    for (size_t i = 0; resources[i] != NULL; i++)
+        resource_schemas(resources[i], add, to);
+    account_schemas(add, to);
+    admin_schemas(add, to);
+}
+
+/* ---- life ---- */
+
+struct app *app_new(const struct config *config, struct error *err)
+{
+    struct app *app = calloc(1, sizeof(*app));
+    if (app == NULL)
+        abort();
+    app->config = config;
+    app->arena = arena_new();
+    app->auth = auth_new(config, err);
+    if (app->auth == NULL)
+        goto failed;
+    if (config->master_key[0] == '\0' && strcmp(config->environment, "production") == 0) {
+        error_set(err, "master_key_missing", "MASTER_KEY must be set in production");
+        goto failed;
+    }
+    if (config->master_key[0] != '\0' && !sealer_init(&app->sealer, config->master_key, err))
+        goto failed;
+
+    /* From the secret that all processes share, so that each of them takes the others' cursors. */
+    static const char purpose[] = "page cursors";
+    const char *secret = app->auth->tokens.keys[0];
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, (const uint8_t *)purpose, sizeof(purpose), CURSOR_KEY_SIZE);
+    crypto_generichash_update(&state, (const uint8_t *)secret, strlen(secret));
+    crypto_generichash_final(&state, app->cursor_key, CURSOR_KEY_SIZE);
+
+    app->writes = recent_writes_new(config->database_replica_max_lag + REPLICA_MARGIN);
+    app->route_count = app_collect_routes(app->arena, &app->routes);
+    return app;
+
+failed:
+    app_free(app);
+    return NULL;
+}
+
+void app_free(struct app *app)
+{
+    if (app == NULL)
+        return;
+    recent_writes_free(app->writes);
+    sealer_wipe(&app->sealer);
+    auth_free(app->auth);
+    arena_free(app->arena);
+    wipe(app, sizeof(*app));
+    free(app);
+}
+
+struct writer request_writer(const struct request *req)
+{
+    return (struct writer){ .principal = req->principal, .request_id = req->id, .address = req->client_ip };
+}
