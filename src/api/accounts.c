@@ -114,6 +114,22 @@ const char *value_of(const struct resource *resource, const struct field_value *
     return index >= 0 && values[index].given ? values[index].text : NULL;
 }
 
+/* PostgreSQL's list of time zones is the one that counts when times are shown. */
+bool check_time_zone(struct request *req, const char *zone)
+{
+    if (zone == NULL)
+        return true;
+    struct rows *rows = db_query(req->db, "SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1)",
+                                 "s", zone);
+    if (!rows_ok(rows)) {
+        reply_db_problem(req, rows);
+        return false;
+    }
+    if (!rows_bool(rows, 0, 0))
+        problem_field(req, "time_zone", "invalid", "is not a time zone of the IANA database");
+    return true;
+}
+
 /* ---- rows ---- */
 
 struct rows *account_row(struct request *req, const struct resource *resource, int64_t id)

@@ -9,11 +9,24 @@
 extern const struct resource users_resource, api_keys_resource; /* lists and reads are the generic ones */
 
 /* The routes that are written by hand. */
-extern const struct route auth_routes[], me_routes[], user_routes[], api_key_routes[];
-extern const size_t auth_route_count, me_route_count, user_route_count, api_key_route_count;
+extern const struct route auth_routes[], password_routes[], me_routes[], user_routes[], api_key_routes[];
+extern const size_t auth_route_count, password_route_count, me_route_count, user_route_count,
+    api_key_route_count;
 
 /* Component schemas of those routes. */
 void account_schemas(void (*add)(void *to, const char *name, const char *json), void *to);
+
+/* ---- signing in ---- */
+
+/* Longer inputs cannot be right, and are not worth hashing or storing. */
+#define MAX_EMAIL    254
+#define MAX_PASSWORD 1024
+
+/* Count an attempt before it is judged; false: answered 429 or 503. db is in the context `auth`. */
+MUST_CHECK bool attempt_allowed(struct request *req, const char *purpose, const char *account);
+const char *lower_ascii(struct arena *arena, const char *text);
+void clear_refresh_cookie(struct request *req);
+void reply_away(struct request *req); /* 503: the database */
 
 /* ---- bodies ---- */
 
@@ -32,6 +45,10 @@ bool body_take_ids(struct request *req, json_t *body, const char *name, bool nul
 
 /* Clients that the caller may not hand out, because he does not see them: noted as problems. */
 void check_clients(struct request *req, const char *field, const int64_t *ids, size_t count);
+
+/* False: answered (the database could not be asked). An unknown time zone is noted as a problem; NULL passes.
+ */
+MUST_CHECK bool check_time_zone(struct request *req, const char *zone);
 
 /* Validate what is left of a body against a resource; problems are noted. */
 void body_validate(struct request *req, const struct resource *resource, json_t *body, bool create,

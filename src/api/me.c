@@ -76,6 +76,8 @@ static void patch_me(struct request *req)
     take_preferences(req, body, &preferences);
     body_known(req, body, own);
     body_validate(req, &users_resource, body, false, values);
+    if (!check_time_zone(req, value_of(&users_resource, values, "time_zone")))
+        return;
     if (problem_pending(req)) {
         reply_invalid(req);
         return;

@@ -89,22 +89,6 @@ static void check_email(struct request *req, const char *email)
         problem_field(req, "email", "invalid", "is not an e-mail address");
 }
 
-/* PostgreSQL's list of time zones is the one that counts when times are shown. */
-static bool check_time_zone(struct request *req, const char *zone)
-{
-    if (zone == NULL)
-        return true;
-    struct rows *rows = db_query(req->db, "SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1)",
-                                 "s", zone);
-    if (!rows_ok(rows)) {
-        reply_db_problem(req, rows);
-        return false;
-    }
-    if (!rows_bool(rows, 0, 0))
-        problem_field(req, "time_zone", "invalid", "is not a time zone of the IANA database");
-    return true;
-}
-
 /* May the caller edit this user? Else answered: 404 when he does not see him, 403 when he does. *user: id,
  * email, name, language. */
 static bool editable_user(struct request *req, int64_t id, struct rows **user)
