@@ -371,7 +371,9 @@ static enum fake_place place_of(const struct http_out *req)
     for (size_t i = 0; i < ARRAY_LEN(places); i++)
         if (strstr(req->url, places[i].part) != NULL)
             return places[i].place;
-    bool init = memmem(req->body, req->body_len, "A2k", 3) != NULL;
+    /* the whole element: "A2k" alone also turns up in the base64 of a proof now and then */
+    static const char element[] = "<key>A2k</key>";
+    bool init = memmem(req->body, req->body_len, element, strlen(element)) != NULL;
     return init ? FAKE_GSA_INIT : FAKE_GSA_COMPLETE;
 }
 
