@@ -4,7 +4,7 @@
 
 #include "findmy/anisette.h"
 
-#define ANISETTE_MAX_BAG 8 /* addresses kept from the lookup bag */
+#define ANISETTE_BAG 2 /* addresses kept from the lookup bag */
 
 struct anisette_server {
     char url[ANISETTE_MAX_URL]; /* without a slash at the end */
@@ -25,7 +25,7 @@ struct anisette {
     struct arena *arena; /* holds the bag */
     struct {
         const char *key, *url;
-    } bag[ANISETTE_MAX_BAG];
+    } bag[ANISETTE_BAG];
     size_t bag_count;
 };
 

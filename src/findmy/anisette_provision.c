@@ -11,6 +11,7 @@
 #include "findmy/plistx.h"
 
 #define MAX_APPLE_ANSWER (256u * 1024)
+#define MAX_URL          1024
 #define MAX_FIELD        (64u * 1024) /* spim, cpim, ptm, tk: some kilobytes */
 
 /* ---- Apple's side ---- */
@@ -93,27 +94,50 @@ static plist_t provision_step(struct anisette *anisette, const struct anisette_s
     return response;
 }
 
-const char *anisette_lookup(struct anisette *anisette, const struct anisette_state *state, const char *key,
-                            struct error *err)
+static const char *kept_address(const struct anisette *anisette, const char *key)
 {
     for (size_t i = 0; i < anisette->bag_count; i++)
         if (strcmp(anisette->bag[i].key, key) == 0)
             return anisette->bag[i].url;
+    return NULL;
+}
 
+static bool address_usable(const struct anisette *anisette, const char *url)
+{
+    bool http = url != NULL && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0);
+    return http && strlen(url) <= MAX_URL && httpc_value_safe(url) &&
+           (!httpc_url_exposed(url) || anisette->profile->allow_plain_http);
+}
+
+/* Keep what provisioning needs of the list. */
+static void keep_addresses(struct anisette *anisette, plist_t urls)
+{
+    static const char *const keys[ANISETTE_BAG] = { "midStartProvisioning", "midFinishProvisioning" };
+    anisette->bag_count = 0;
+    for (size_t i = 0; i < ANISETTE_BAG; i++) {
+        const char *url = plistx_text(urls, keys[i]);
+        if (!address_usable(anisette, url))
+            continue;
+        anisette->bag[anisette->bag_count].key = keys[i];
+        anisette->bag[anisette->bag_count++].url = arena_strdup(anisette->arena, url);
+    }
+}
+
+const char *anisette_lookup(struct anisette *anisette, const struct anisette_state *state, const char *key,
+                            struct error *err)
+{
+    const char *url = kept_address(anisette, key);
+    if (url != NULL)
+        return url;
     struct arena *arena = arena_new();
     plist_t root = ask_apple(anisette, state, anisette->profile->endpoints.lookup, NULL, 0, arena, err);
-    const char *url = plistx_text(plistx_get(root, "urls"), key), *kept = NULL;
-    bool plain = url != NULL && strncmp(url, "http://", 7) == 0;
-    if (root != NULL && (url == NULL || strlen(url) > 1024 || (!plain && strncmp(url, "https://", 8) != 0) ||
-                         (httpc_url_exposed(url) && !anisette->profile->allow_plain_http)))
+    if (root != NULL)
+        keep_addresses(anisette, plistx_get(root, "urls"));
+    url = kept_address(anisette, key);
+    if (root != NULL && url == NULL)
         error_set(err, "anisette_provisioning", "Apple's list of addresses has no usable %s", key);
-    else if (root != NULL && anisette->bag_count < ANISETTE_MAX_BAG) {
-        kept = arena_strdup(anisette->arena, url);
-        anisette->bag[anisette->bag_count].key = arena_strdup(anisette->arena, key);
-        anisette->bag[anisette->bag_count++].url = kept;
-    }
     arena_free(arena);
-    return kept;
+    return url;
 }
 
 /* ---- the conversation ---- */

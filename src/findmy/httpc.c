@@ -111,7 +111,6 @@ static bool fail(struct error *err, CURLcode code, const struct transfer *transf
         name = "http_tls";
         break;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_BAD_FUNCTION_ARGUMENT:
         name = "http_invalid";
         break;
@@ -131,18 +130,21 @@ static struct curl_slist *header_lines(const struct http_out *req, struct arena 
                                        const char *user_agent)
 {
     struct curl_slist *lines = NULL;
-    bool named = false;
+    bool named = false, typed = false;
     for (size_t i = 0; i < req->header_count; i++) {
         const struct httpc_header *header = &req->headers[i];
         size_t size = strlen(header->name) + strlen(header->value) + 3;
         char *line = arena_secret(arena, size); /* Authorization is among them */
         snprintf(line, size, "%s: %s", header->name, header->value);
         named |= strcasecmp(header->name, "User-Agent") == 0;
+        typed |= strcasecmp(header->name, "Content-Type") == 0;
         lines = curl_slist_append(lines, line);
     }
     if (!named)
         lines = curl_slist_append(lines, arena_printf(arena, "User-Agent: %s", user_agent));
-    return curl_slist_append(lines, "Expect:"); /* no waiting for 100 Continue */
+    if (!typed)
+        lines = curl_slist_append(lines, "Content-Type:"); /* libcurl would call any body a form */
+    return curl_slist_append(lines, "Expect:");            /* no waiting for 100 Continue */
 }
 
 /* curl_slist copies what it is given: wipe the copies, credentials stand in them. */
