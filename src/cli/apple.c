@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/encode.h"
@@ -154,46 +153,4 @@ void apple_explain(const struct account *account, enum account_status status)
                 time_format(account->not_before - account->not_before % USEC_PER_SEC, when));
     if (advice(last->outcome) != NULL)
         fprintf(stderr, "%s\n", advice(last->outcome));
-}
-
-bool apple_is_interactive(void)
-{
-    return isatty(STDIN_FILENO) == 1;
-}
-
-bool apple_read_secret(const char *prompt, char *text, size_t max, struct error *err)
-{
-    struct termios before, silent;
-    bool terminal = apple_is_interactive() && tcgetattr(STDIN_FILENO, &before) == 0;
-    size_t len = 0;
-    ssize_t got;
-    char c;
-    if (terminal) {
-        fprintf(stderr, "%s: ", prompt);
-        silent = before;
-        silent.c_lflag &= ~(tcflag_t)ECHO;
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-    }
-    /* Byte by byte, so that no buffer of the C library keeps a copy. */
-    bool ended = false, fits = true;
-    while (!ended && ((got = read(STDIN_FILENO, &c, 1)) == 1 || (got < 0 && errno == EINTR))) {
-        if (got < 0)
-            continue;
-        ended = c == '\n';
-        if (!ended && (fits = len < max))
-            text[len++] = c;
-        if (!fits)
-            break;
-    }
-    if (terminal) {
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-        fputc('\n', stderr);
-    }
-    if (len > 0 && text[len - 1] == '\r')
-        len--;
-    text[len] = '\0';
-    c = 0;
-    if (!fits)
-        return error_set(err, "input", "the input is too long");
-    return len > 0 || error_set(err, "input", "no %s was given", prompt);
 }

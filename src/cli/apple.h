@@ -56,9 +56,4 @@ int apple_exit(enum account_status status);
 /* One line for a person about how the last step ended and what to do next, on standard error. */
 void apple_explain(const struct account *account, enum account_status status);
 
-/* A line from the terminal without echo, or from standard input when that is no terminal: without its line
- * end, at most max bytes. False with "input" when there is none. text has max + 1 bytes and is a secret. */
-MUST_CHECK bool apple_read_secret(const char *prompt, char *text, size_t max, struct error *err);
-bool apple_is_interactive(void);
-
 #endif

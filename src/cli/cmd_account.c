@@ -10,6 +10,7 @@
 #include "base/parse.h"
 #include "cli/apple.h"
 #include "cli/cli.h"
+#include "cli/prompt.h"
 
 #define CODE_TRIES 3 /* at the terminal */
 
@@ -109,7 +110,7 @@ static bool add_account(struct apple *apple, const char *name, const char *usern
         return false;
     if (account_store_exists(&apple->store, name))
         return error_set(err, "account_exists", "there is an account %s already", name);
-    return apple_read_secret("Password", password, ACCOUNT_MAX_PASSWORD, err) &&
+    return prompt_secret("Password", password, ACCOUNT_MAX_PASSWORD, err) &&
            account_init(apple->account, name, username, password, time_now(), err) &&
            account_store_save(&apple->store, apple->account, err);
 }
@@ -144,7 +145,7 @@ static enum account_status ask_code(struct apple *apple)
     char code[16];
     struct error err;
     for (int i = 0; i < CODE_TRIES && status == ACCOUNT_NEEDS_CODE; i++) {
-        if (!apple_read_secret("Code", code, sizeof(code) - 1, &err))
+        if (!prompt_secret("Code", code, sizeof(code) - 1, &err))
             break;
         status = account_submit_code(apple->account, &apple->env, code);
         if (status == ACCOUNT_NEEDS_CODE)
@@ -195,7 +196,7 @@ static bool new_password(struct apple *apple, struct error *err)
 {
     char *password = arena_secret(apple->arena, ACCOUNT_MAX_PASSWORD + 1);
     struct account *fresh = arena_secret(apple->arena, sizeof(*fresh));
-    if (!apple_read_secret("Password", password, ACCOUNT_MAX_PASSWORD, err) ||
+    if (!prompt_secret("Password", password, ACCOUNT_MAX_PASSWORD, err) ||
         !account_init(fresh, apple->account->name, apple->account->username, password, time_now(), err))
         return false; /* account_init checks the password */
     strcpy(apple->account->password, password);
@@ -210,7 +211,7 @@ static enum account_status login(struct apple *apple, const struct factor *facto
     else if (status == ACCOUNT_NEEDS_CODE && apple->account->code != ACCOUNT_CODE_NOT_SENT)
         fprintf(stderr, "a code was sent a short while ago; `trackerd account 2fa %s --send` sends another\n",
                 apple->account->name);
-    if (status == ACCOUNT_NEEDS_CODE && apple->account->code == ACCOUNT_CODE_SENT && apple_is_interactive())
+    if (status == ACCOUNT_NEEDS_CODE && apple->account->code == ACCOUNT_CODE_SENT && prompt_is_interactive())
         status = ask_code(apple);
     return status;
 }
@@ -268,7 +269,7 @@ static enum account_status second_factor(struct apple *apple, const char *code, 
         return send_code(apple, factor);
     if (strcmp(code, "-") != 0)
         return account_submit_code(apple->account, &apple->env, code);
-    if (apple_read_secret("Code", typed, sizeof(typed) - 1, err))
+    if (prompt_secret("Code", typed, sizeof(typed) - 1, err))
         status = account_submit_code(apple->account, &apple->env, typed);
     wipe(typed, sizeof(typed));
     return status;
@@ -361,7 +362,7 @@ static bool confirmed(const char *name, const char *yes)
     char answer[8] = "";
     if (yes != NULL)
         return true;
-    if (!apple_is_interactive())
+    if (!prompt_is_interactive())
         return false;
     fprintf(stderr, "Remove account %s and its machine identity for good? [y/N] ", name);
     return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');

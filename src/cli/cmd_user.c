@@ -9,8 +9,8 @@
 #include "auth/session.h"
 #include "base/encode.h"
 #include "base/parse.h"
-#include "cli/apple.h"
 #include "cli/cli.h"
+#include "cli/prompt.h"
 #include "store/db.h"
 
 #define MAX_CLIENTS 100 /* on one command line */
@@ -72,12 +72,12 @@ static bool read_password(const struct command_line *line, const char *email, ch
 {
     struct error err;
     char again[PASSWORD_MAX * 4 + 1];
-    bool good = apple_read_secret("password", password, PASSWORD_MAX * 4, &err) &&
+    bool good = prompt_secret("password", password, PASSWORD_MAX * 4, &err) &&
                 password_acceptable(password, email, &err);
     if (!good && strcmp(err.code, "input") != 0)
         error_prefix(&err, "the password ");
-    if (good && apple_is_interactive()) {
-        good = apple_read_secret("the same again", again, PASSWORD_MAX * 4, &err);
+    if (good && prompt_is_interactive()) {
+        good = prompt_secret("the same again", again, PASSWORD_MAX * 4, &err);
         if (good && strcmp(password, again) != 0)
             good = error_set(&err, "mismatch", "the two are not the same");
         wipe(again, sizeof(again));
