@@ -19,6 +19,7 @@ static const struct {
     const size_t *count;
 } tables[] = {
     { auth_routes, &auth_route_count },
+    { password_routes, &password_route_count },
     { me_routes, &me_route_count },
     { user_routes, &user_route_count },
     { api_key_routes, &api_key_route_count },
