@@ -174,7 +174,7 @@ static void reply_created(struct request *req, const struct rows *row, const cha
 
 static void insert_key(struct request *req, const struct field_value *values, const struct rights *rights)
 {
-    struct apikey key;
+    struct apikey key = { 0 };
     apikey_generate(&key);
     struct rows *rows = db_query(
         req->db, create_sql, "ssxssssss", value_of(&api_keys_resource, values, "name"), key.prefix, key.hash,

@@ -170,7 +170,7 @@ static void login_form(struct request *req)
         problem_field(req, "username", "required", "is required");
     if (password == NULL || *password == '\0')
         problem_field(req, "password", "required", "is required");
-    if (problem_pending(req))
+    if (username == NULL || password == NULL || problem_pending(req))
         reply_invalid(req);
     else
         sign_in(req, username, password, false);
@@ -186,7 +186,7 @@ static void login_json(struct request *req)
     body_known(req, body, known);
     const char *email = body_text(req, body, "email", MAX_EMAIL);
     const char *password = body_text(req, body, "password", MAX_PASSWORD);
-    if (problem_pending(req))
+    if (email == NULL || password == NULL || problem_pending(req))
         reply_invalid(req);
     else
         sign_in(req, email, password, true);

@@ -1,6 +1,7 @@
 /* What sign-in and access checks share in one process: keys, policy, caches, mail. */
 #include "auth/auth.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ const struct db_context auth_context = { .role = "auth", .clients = "{}", .user 
 static void derive(const char *secret, const char *purpose, uint8_t key[AUTH_KEY_SIZE])
 {
     uint8_t digest[crypto_generichash_KEYBYTES];
+    assert(secret != NULL); /* token_keys_init gives one key or fails */
     crypto_generichash(digest, sizeof(digest), (const uint8_t *)secret, strlen(secret), NULL, 0);
     crypto_generichash(key, AUTH_KEY_SIZE, (const uint8_t *)purpose, strlen(purpose), digest, sizeof(digest));
     wipe(digest, sizeof(digest));

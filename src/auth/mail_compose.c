@@ -57,7 +57,7 @@ bool mail_parse_from(const char *from, char *name, char *address)
     if (len >= MAIL_ADDRESS_SIZE || has_control(from) || !utf8_valid(from, len))
         return false;
     if (open == NULL) {
-        strcpy(address, from); /* fits: checked above */
+        memcpy(address, from, len + 1);
         return mail_address_valid(address);
     }
     if (from[len - 1] != '>')

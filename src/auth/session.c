@@ -103,11 +103,10 @@ enum session_outcome session_open(struct auth *auth, struct db *db, struct arena
                                  auth->config->refresh_token_days, agent_of(arena, client), client->address,
                                  hash, sizeof(hash));
     enum session_outcome outcome = SESSION_OK;
-    if (!rows_ok(rows))
-        outcome = SESSION_UNAVAILABLE;
-    else if (rows_count(rows) == 0)
+    if (rows_ok(rows) && rows_count(rows) == 0)
         outcome = SESSION_REFUSED;
-    else if (!issue(auth, arena, user_id, rows_int(rows, 0, 0), rows_time(rows, 0, 1), token, grant))
+    else if (!rows_ok(rows) ||
+             !issue(auth, arena, user_id, rows_int(rows, 0, 0), rows_time(rows, 0, 1), token, grant))
         outcome = SESSION_UNAVAILABLE;
     wipe(token, sizeof(token));
     return outcome;
