@@ -142,7 +142,7 @@ DECLARE
     shape location_shapes;
 BEGIN
     IF TG_OP = 'DELETE' THEN
-        DELETE FROM locations WHERE id = OLD.id;
+        DELETE FROM locations WHERE id = OLD.id AND version = OLD.version;
         RETURN CASE WHEN FOUND THEN OLD END;
     END IF;
 
@@ -168,9 +168,9 @@ BEGIN
     -- Always touched, so that a changed shape has a new ETag too.
     UPDATE locations SET client_id = NEW.client_id, name = NEW.name, description = NEW.description, address = NEW.address,
                          archived_at = NEW.archived_at
-    WHERE id = OLD.id RETURNING updated_at, version INTO NEW.updated_at, NEW.version;
+    WHERE id = OLD.id AND version = OLD.version RETURNING updated_at, version INTO NEW.updated_at, NEW.version;
     IF NOT FOUND THEN
-        RETURN NULL; -- row security hides it from writers
+        RETURN NULL; -- row security hides it from writers, or somebody else was faster
     END IF;
     moved := NEW.valid_from IS DISTINCT FROM OLD.valid_from;
     IF NOT moved AND (NEW.latitude, NEW.longitude, NEW.radius_m, NEW.polygon, NEW.hysteresis_m)

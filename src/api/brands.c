@@ -14,6 +14,7 @@ static const struct field fields[] = {
 
 static const struct dependant dependants[] = {
     { "production-runs", "FROM production_runs WHERE brand_id = $1::bigint" },
+    { "images", "FROM images WHERE brand_id = $1::bigint" },
 };
 
 static const struct constraint constraints[] = {

@@ -19,6 +19,10 @@ static const struct dependant dependants[] = {
     { "trackers", "FROM trackers WHERE client_id = $1::bigint" },
     { "users", "FROM user_clients WHERE client_id = $1::bigint" },
     { "exclusion-areas", "FROM exclusion_areas WHERE client_id = $1::bigint" },
+    { "images", "FROM images WHERE client_id = $1::bigint" },
+    { "share-links", "FROM share_links WHERE client_id = $1::bigint" },
+    { "subscriptions", "FROM subscriptions WHERE client_id = $1::bigint" },
+    { "webhooks", "FROM webhooks WHERE client_id = $1::bigint" },
 };
 
 static const struct constraint constraints[] = {

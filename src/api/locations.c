@@ -97,6 +97,12 @@ static void check(struct field_value *values, bool create, struct problems *prob
 static const struct dependant dependants[] = {
     { "production-runs", "FROM production_run_locations WHERE location_id = $1::bigint" },
     { "trackers", "FROM trackers WHERE location_id = $1::bigint" },
+    { "status-history",
+      "FROM status_history WHERE location_id = $1::bigint OR previous_location_id = $1::bigint" },
+    { "status-overrides", "FROM status_overrides WHERE location_id = $1::bigint" },
+    { "events", "FROM geofence_events WHERE location_id = $1::bigint" },
+    { "exceptions", "FROM tracker_exceptions WHERE location_id = $1::bigint" },
+    { "images", "FROM images WHERE location_id = $1::bigint" },
 };
 
 static const struct constraint constraints[] = {
@@ -107,7 +113,7 @@ static const struct constraint constraints[] = {
     { "location_shapes_radius_range", "radius_m", "out_of_range", "must be between 50 and 50000" },
     { "location_shapes_polygon_valid", "polygon", "invalid_geometry",
       "must not cross itself and have at most 1,000 positions" },
-    { "location_shapes_polygon_size", "polygon", "out_of_range",
+    { "location_shapes_polygon_within_bounds", "polygon", "out_of_range",
       "must cover between 100 m² and 8,000 km² and less than half the globe" },
 };
 

@@ -1,5 +1,6 @@
 /* Production runs: batches of goods with trackers, and the places where they belong. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/app.h"
@@ -52,8 +53,11 @@ static void check(struct field_value *values, bool create, struct problems *prob
 }
 
 static const struct dependant dependants[] = {
-    { "trackers", "FROM tracker_runs WHERE production_run_id = $1::bigint" },
+    { "trackers", "FROM trackers WHERE production_run_id = $1::bigint" },
+    { "former trackers", "FROM tracker_runs WHERE production_run_id = $1::bigint AND NOT period @> now()" },
     { "status-history", "FROM status_history WHERE production_run_id = $1::bigint" },
+    { "events", "FROM geofence_events WHERE production_run_id = $1::bigint" },
+    { "images", "FROM images WHERE production_run_id = $1::bigint" },
 };
 
 static const struct constraint constraints[] = {
@@ -182,6 +186,12 @@ static void get_locations(struct request *req)
     reply_locations(req, read_rows(req, &statement), true);
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
 /* {"location_ids": [1, 2]} into a sorted array literal without repetitions. */
 static bool take_location_ids(struct request *req, const char **array)
 {
@@ -202,16 +212,24 @@ static bool take_location_ids(struct request *req, const char **array)
                       "must be an array of ids");
     else if (json_array_size(ids) > RUN_MAX_LOCATIONS)
         problem_field(req, "location_ids", "too_many", "must have at most %d ids", RUN_MAX_LOCATIONS);
-    struct buf text = { 0 };
+    size_t count = 0;
+    int64_t *list = arena_zalloc(req->arena, json_array_size(ids) + 1, sizeof(*list));
     json_array_foreach(ids, index, value)
     {
         if (!json_is_integer(value) || json_integer_value(value) <= 0) {
             problem_field(req, "location_ids", "wrong_type", "every id must be a positive whole number");
             break;
         }
-        buf_printf(&text, "%c%" PRId64, index > 0 ? ',' : '{', (int64_t)json_integer_value(value));
+        list[count++] = json_integer_value(value);
     }
-    *array = text.len > 0 ? arena_printf(req->arena, "%s}", buf_text(&text)) : "{}";
+    qsort(list, count, sizeof(*list), compare_ids);
+    struct buf text = { 0 };
+    buf_putc(&text, '{');
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || list[i] != list[i - 1])
+            buf_printf(&text, "%s%" PRId64, text.len > 1 ? "," : "", list[i]);
+    buf_putc(&text, '}');
+    *array = arena_strndup(req->arena, text.data, text.len);
     buf_free(&text);
     if (!problem_pending(req))
         return true;

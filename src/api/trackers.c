@@ -49,6 +49,7 @@ static const struct field fields[] = {
 static const struct dependant dependants[] = {
     { "reports", "FROM tracker_reports WHERE tracker_id = $1::bigint" },
     { "status-history", "FROM status_history WHERE tracker_id = $1::bigint" },
+    { "images", "FROM images WHERE tracker_id = $1::bigint" },
 };
 
 static const struct constraint constraints[] = {

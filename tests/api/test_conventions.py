@@ -290,25 +290,34 @@ def test_lists_have_etags_too(admin: httpx.Client, tenant: dict, make_brand: Mak
     assert admin.get("/brands", params=query, headers={"If-None-Match": etag}).status_code == 200
 
 
-def test_writes_at_the_same_moment_lose_nothing(admin: httpx.Client, server, make_brand: Make) -> None:
-    """With If-Match, of several writers of one version exactly one wins."""
-    brand = make_brand()
-    path = f"/brands/{brand['id']}"
-    for _ in range(5):
-        etag = admin.get(path).headers["etag"]
+@pytest.mark.parametrize("resource", ["brands", "storage-locations"])
+def test_writes_at_the_same_moment_lose_nothing(admin: httpx.Client, server, tenant: dict, resource: str) -> None:
+    """With If-Match, of several writers of one version exactly one wins; without, all of them do, one by one."""
+    body = {"client_id": tenant["id"], "name": "contended"}
+    if resource == "storage-locations":
+        body["center"] = {"latitude": 1, "longitude": 2}
+    path = f"/{resource}/{admin.post(f'/{resource}', json=body).json()['id']}"
+
+    def write_together(tag: str | None) -> list[int]:
         statuses: list[int] = []
 
-        def write(tag: str = etag, into: list[int] = statuses) -> None:
-            with httpx.Client(base_url=server.url + "/api/v1", headers=admin.headers) as client:
-                answer = client.patch(path, json={"description": uuid.uuid4().hex}, headers={"If-Match": tag})
-                into.append(answer.status_code)
+        def write() -> None:
+            headers = dict(admin.headers) | ({"If-Match": tag} if tag else {})
+            with httpx.Client(base_url=server.url + "/api/v1", headers=headers) as client:
+                statuses.append(client.patch(path, json={"description": uuid.uuid4().hex}).status_code)
 
         threads = [threading.Thread(target=write) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(statuses) == [200, 412, 412, 412]
+        return sorted(statuses)
+
+    for _ in range(5):
+        assert write_together(admin.get(path).headers["etag"]) == [200, 412, 412, 412]
+    before = int(admin.get(path).headers["etag"].strip('"'))
+    assert write_together(None) == [200, 200, 200, 200]
+    assert admin.get(path).headers["etag"] == f'"{before + 4}"'
 
 
 # ---- bodies ----

@@ -50,7 +50,7 @@ def test_its_history_of_runs(
     ).fetchall()
     assert runs == [(one["id"], True), (two["id"], True)]
     body = problem(admin.delete(f"/production-runs/{one['id']}"), 409, "in_use")
-    assert "1 trackers" in body["detail"]
+    assert "1 former trackers" in body["detail"]
 
 
 def test_what_callers_may_not_set(admin: httpx.Client, tracker: dict) -> None:
@@ -95,7 +95,7 @@ def test_found_by_any_part_of_its_address(admin: httpx.Client, tenant: dict, tra
 def test_keys_go_with_their_tracker_and_never_leave(admin: httpx.Client, db: psycopg.Connection, tracker: dict) -> None:
     key = db.execute(
         "INSERT INTO tracker_keys (client_id, tracker_id, advertisement_key) "
-        "VALUES (%s, %s, decode(repeat('ab', 24) || lpad(to_hex(%s), 8, '0'), 'hex')) RETURNING id",
+        "VALUES (%s, %s, decode(repeat('ab', 24) || lpad(to_hex(%s::bigint), 8, '0'), 'hex')) RETURNING id",
         (tracker["client_id"], tracker["id"], tracker["id"]),
     ).fetchone()
     assert key
