@@ -15,7 +15,7 @@
 #include "findmy/batch.h"
 #include "make_report.h"
 
-#define REPORTS    4096 /* distinct ones, so that no cache helps */
+#define REPORTS    16384 /* distinct ones, so that no cache helps; half a second of work for two cores */
 #define MAX_ROUNDS 100
 
 struct options {
@@ -144,7 +144,7 @@ static int64_t take_int(const char *text, int64_t min, int64_t max)
 
 int main(int argc, char **argv)
 {
-    struct options options = { .rounds = 5, .seconds = 1 };
+    struct options options = { .rounds = 7, .seconds = 1 };
     for (int i = 1; i < argc; i += 2) {
         const char *value = argv[i + 1]; /* NULL behind the last */
         if (strcmp(argv[i], "--threads") == 0)

@@ -490,8 +490,8 @@ static bool load(struct arena *arena, const char *path, char **data, size_t *len
 bool keyfile_load(struct arena *arena, enum keyfile_format format, const char *path, struct keyfile *file,
                   struct error *err)
 {
-    char *data;
-    size_t len;
+    char *data = NULL;
+    size_t len = 0;
     if (!load(arena, path, &data, &len, err))
         return false;
     return keyfile_parse(arena, format, data, len, file, err) || error_prefix(err, "%s", path);
@@ -500,8 +500,8 @@ bool keyfile_load(struct arena *arena, enum keyfile_format format, const char *p
 bool keyfile_load_record(struct arena *arena, const uint8_t key[KEYFILE_RECORD_KEY_SIZE], const char *path,
                          struct keyfile *file, struct error *err)
 {
-    char *data;
-    size_t len;
+    char *data = NULL;
+    size_t len = 0;
     if (!load(arena, path, &data, &len, err))
         return false;
     return keyfile_parse_record(arena, key, data, len, file, err) || error_prefix(err, "%s", path);

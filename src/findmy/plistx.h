@@ -15,8 +15,8 @@
 #define PLISTX_MAX_SIZE  (1024u * 1024)
 #define PLISTX_MAX_DEPTH 32
 
-/* Objects of a binary list: what bounds libplist's recursion there (a few hundred bytes of stack an object at worst),
- * and room for some hundred keys. */
+/* Objects of a binary list: what bounds libplist's recursion there (a few hundred bytes of stack an object at
+ * worst), and room for some hundred keys. */
 #define PLISTX_MAX_OBJECTS 4096
 
 /* Parse XML text, with or without the <plist> frame around the value (the decrypted `spd` of a login comes

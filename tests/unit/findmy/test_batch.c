@@ -92,7 +92,7 @@ static void any_number_of_threads_and_items(void **state)
 {
     struct fixture *f = *state;
     static const unsigned threads[] = { 1, 2, 3, 16 };
-    static const size_t sizes[] = { 0, 1, 31, 32, 33, 64, 65, ITEMS };
+    static const size_t sizes[] = { 0, 1, 7, 8, 9, 16, 17, 64, 65, ITEMS };
     for (size_t t = 0; t < sizeof(threads) / sizeof(threads[0]); t++) {
         struct batch *batch = batch_new(threads[t], NULL);
         assert_non_null(batch);
