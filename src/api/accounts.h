@@ -27,6 +27,7 @@ MUST_CHECK bool attempt_allowed(struct request *req, const char *purpose, const 
 const char *lower_ascii(struct arena *arena, const char *text);
 void clear_refresh_cookie(struct request *req);
 void reply_away(struct request *req); /* 503: the database */
+void reply_busy(struct request *req); /* 503: passwords of others are being hashed */
 
 /* ---- bodies ---- */
 

@@ -116,13 +116,19 @@ static void change_password(struct request *req, const char *current, const char
     }
     const char *hash = rows_text(rows, 0, 0);
     char fresh[PASSWORD_HASH_SIZE];
-    if (!password_verify(hasher, current, hash, NULL)) {
+    switch (password_verify(hasher, current, hash, NULL)) {
+    case PASSWORD_RIGHT:
+        break;
+    case PASSWORD_WRONG:
         problem_field(req, "current_password", "wrong", "is not the current password");
         reply_invalid(req);
         return;
+    case PASSWORD_BUSY:
+        reply_busy(req);
+        return;
     }
     if (!password_hash(hasher, password, fresh)) {
-        reply_away(req);
+        reply_busy(req);
         return;
     }
     rows = db_query(req->db, change_sql, "ississ", who->user_id, hash, fresh, who->session_id, req->id,

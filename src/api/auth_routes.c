@@ -41,6 +41,11 @@ void clear_refresh_cookie(struct request *req)
     set_cookie(req, "", 0);
 }
 
+void reply_busy(struct request *req)
+{
+    reply_unavailable(req, "busy", 1, "Too many passwords are being checked; try again in a moment.");
+}
+
 /* user: NULL, or the row to embed. with_refresh: the client keeps the refresh token itself. */
 static void reply_grant(struct request *req, const struct session_grant *grant, const struct rows *user,
                         bool with_refresh)
@@ -153,8 +158,14 @@ static void sign_in(struct request *req, const char *email, const char *password
     }
     bool stale, known = rows_count(rows) == 1;
     const char *hash = known ? rows_text(rows, 0, 1) : NULL;
-    if (!password_verify(req->app->auth->hasher, password, hash, &stale)) {
+    switch (password_verify(req->app->auth->hasher, password, hash, &stale)) {
+    case PASSWORD_RIGHT:
+        break;
+    case PASSWORD_WRONG:
         refuse_login(req);
+        return;
+    case PASSWORD_BUSY:
+        reply_busy(req);
         return;
     }
     open_session(req, account, rows_int(rows, 0, 0), hash, password, stale, with_user);
@@ -282,8 +293,9 @@ static void refresh_by_body(struct request *req)
  */
 static void logout(struct request *req)
 {
+    const struct principal *who = req->principal;
     const char *token;
-    int64_t user_id, session_id;
+    int64_t user_id, session_id = 0;
     if (!body_token(req, &token) || (token == NULL && !cookie_token(req, &token)))
         return;
     db_set_context(req->db, &auth_context);
@@ -292,14 +304,18 @@ static void logout(struct request *req)
         reply_away(req);
         return;
     }
-    const struct principal *who = req->principal;
-    if (who != NULL && who->kind == PRINCIPAL_SESSION &&
-        !rows_ok(session_close(req->db, who->user_id, who->session_id, SESSION_SIGN_OUT))) {
-        reply_away(req);
-        return;
+    bool ended = session_id != 0;
+    if (who != NULL && who->kind == PRINCIPAL_SESSION) {
+        struct rows *rows = session_close(req->db, who->user_id, who->session_id, SESSION_SIGN_OUT);
+        if (!rows_ok(rows)) {
+            reply_away(req);
+            return;
+        }
+        ended |= rows_affected(rows) > 0;
     }
     clear_refresh_cookie(req);
-    auth_settle(req->app->auth);
+    if (ended) /* anybody may ask for nothing; that must not cost a thread its time */
+        auth_settle(req->app->auth);
     reply_empty(req, 204);
 }
 

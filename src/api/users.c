@@ -162,7 +162,7 @@ static void insert_user(struct request *req, const struct field_value *values, c
     const char *password = value(values, "password");
     char hash[PASSWORD_HASH_SIZE];
     if (password != NULL && !password_hash(req->app->auth->hasher, password, hash)) {
-        reply_unavailable(req, "busy", 2, "The server is short of memory; try again in a moment.");
+        reply_busy(req);
         return;
     }
     struct rows *rows = db_query(req->db, create_sql, "ssssssasss", value(values, "email"),

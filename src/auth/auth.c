@@ -45,11 +45,14 @@ static bool init_tokens(struct auth *auth, struct error *err)
     return ok;
 }
 
-/* Half of the handlers may hash passwords at a time: a flood of sign-ins leaves the others to everybody else.
- */
-static unsigned hash_slots(const struct config *config)
+/* Half of the handlers may hash passwords at a time, and all but one may be busy with it: a flood of sign-ins
+ * leaves that one to everybody else. */
+static struct password_hasher *new_hasher(const struct config *config)
 {
-    return config->http_handlers > 1 ? (unsigned)config->http_handlers / 2 : 1;
+    unsigned handlers = (unsigned)config->http_handlers;
+    unsigned slots = handlers > 1 ? handlers / 2 : 1;
+    unsigned waiting = handlers > slots + 1 ? handlers - 1 - slots : 0;
+    return password_hasher_new((size_t)config->password_memory, slots, waiting);
 }
 
 struct auth *auth_new(const struct config *config, struct error *err)
@@ -68,7 +71,7 @@ struct auth *auth_new(const struct config *config, struct error *err)
     }
     derive(auth->tokens.keys[0], "session copies", auth->copy_key);
     derive(auth->tokens.keys[0], "refresh tokens", auth->refresh_key);
-    auth->hasher = password_hasher_new((size_t)config->password_memory, hash_slots(config));
+    auth->hasher = new_hasher(config);
     if (auth->hasher == NULL) {
         error_set(err, "password_memory", "not enough memory to hash a password with PASSWORD_MEMORY");
         auth_free(auth);

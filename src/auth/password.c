@@ -25,7 +25,7 @@ _Static_assert(PASSWORD_HASH_SIZE >= crypto_pwhash_STRBYTES, "a PHC string must 
 
 struct password_hasher {
     size_t memory;
-    unsigned slots, busy;
+    unsigned slots, busy, max_waiting, waiting;
     pthread_mutex_t lock;
     pthread_cond_t freed;
     char dummy[PASSWORD_HASH_SIZE]; /* of a random password: what unknown users are compared with */
@@ -54,13 +54,14 @@ static const char *const common[] = {
     "motdepasse",   "contrasena",
 };
 
-struct password_hasher *password_hasher_new(size_t memory, unsigned slots)
+struct password_hasher *password_hasher_new(size_t memory, unsigned slots, unsigned waiting)
 {
     struct password_hasher *hasher = calloc(1, sizeof(*hasher));
     if (hasher == NULL)
         abort();
     hasher->memory = memory;
     hasher->slots = slots > 0 ? slots : 1;
+    hasher->max_waiting = waiting;
     pthread_mutex_init(&hasher->lock, NULL);
     pthread_cond_init(&hasher->freed, NULL);
 
@@ -150,13 +151,19 @@ bool password_acceptable(const char *password, const char *email, struct error *
 
 /* ---- hashing ---- */
 
-static void take_slot(struct password_hasher *hasher)
+static bool take_slot(struct password_hasher *hasher)
 {
     pthread_mutex_lock(&hasher->lock);
-    while (hasher->busy >= hasher->slots)
-        pthread_cond_wait(&hasher->freed, &hasher->lock);
-    hasher->busy++;
+    bool admitted = hasher->busy < hasher->slots || hasher->waiting < hasher->max_waiting;
+    if (admitted) {
+        hasher->waiting++;
+        while (hasher->busy >= hasher->slots)
+            pthread_cond_wait(&hasher->freed, &hasher->lock);
+        hasher->waiting--;
+        hasher->busy++;
+    }
     pthread_mutex_unlock(&hasher->lock);
+    return admitted;
 }
 
 static void give_slot(struct password_hasher *hasher)
@@ -169,7 +176,8 @@ static void give_slot(struct password_hasher *hasher)
 
 bool password_hash(struct password_hasher *hasher, const char *password, char out[PASSWORD_HASH_SIZE])
 {
-    take_slot(hasher);
+    if (!take_slot(hasher))
+        return false;
     int failed = crypto_pwhash_str_alg(out, password, strlen(password), PASSES, hasher->memory,
                                        crypto_pwhash_ALG_ARGON2ID13);
     give_slot(hasher);
@@ -178,7 +186,8 @@ bool password_hash(struct password_hasher *hasher, const char *password, char ou
     return failed == 0;
 }
 
-bool password_verify(struct password_hasher *hasher, const char *password, const char *hash, bool *stale)
+enum password_verdict password_verify(struct password_hasher *hasher, const char *password, const char *hash,
+                                      bool *stale)
 {
     if (stale != NULL)
         *stale = false;
@@ -193,11 +202,12 @@ bool password_verify(struct password_hasher *hasher, const char *password, const
         known = false;
     }
 
-    take_slot(hasher);
+    if (!take_slot(hasher))
+        return PASSWORD_BUSY;
     bool right = crypto_pwhash_str_verify(padded, password, len) == 0;
     give_slot(hasher);
 
     if (right && known && stale != NULL)
         *stale = crypto_pwhash_str_needs_rehash(padded, PASSES, hasher->memory) != 0;
-    return right && known;
+    return right && known ? PASSWORD_RIGHT : PASSWORD_WRONG;
 }

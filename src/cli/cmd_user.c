@@ -90,7 +90,7 @@ static bool read_password(const struct command_line *line, const char *email, ch
 
 static bool hash_password(const struct command_line *line, const char *password, char *hash, int *status)
 {
-    struct password_hasher *hasher = password_hasher_new((size_t)line->config->password_memory, 1);
+    struct password_hasher *hasher = password_hasher_new((size_t)line->config->password_memory, 1, 0);
     bool done = hasher != NULL && password_hash(hasher, password, hash);
     password_hasher_free(hasher);
     if (!done)
