@@ -18,14 +18,10 @@ static const struct {
     const struct route *routes;
     const size_t *count;
 } tables[] = {
-    { auth_routes, &auth_route_count },
-    { password_routes, &password_route_count },
-    { me_routes, &me_route_count },
-    { user_routes, &user_route_count },
-    { api_key_routes, &api_key_route_count },
-    { production_run_routes, &production_run_route_count },
-    { search_routes, &search_route_count },
-    { admin_routes, &admin_route_count },
+    { auth_routes, &auth_route_count },       { password_routes, &password_route_count },
+    { me_routes, &me_route_count },           { user_routes, &user_route_count },
+    { api_key_routes, &api_key_route_count }, { production_run_routes, &production_run_route_count },
+    { search_routes, &search_route_count },   { admin_routes, &admin_route_count },
     { health_routes, &health_route_count },
 };
 
@@ -122,6 +118,8 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
         add(to, shared_schemas[i].name, shared_schemas[i].json);
     for (size_t i = 0; resources[i] != NULL; i++)
         resource_schemas(resources[i], add, to);
+    for (size_t i = 0; i < ARRAY_LEN(account_resources); i++)
+        resource_schemas(account_resources[i], add, to);
     account_schemas(add, to);
     admin_schemas(add, to);
 }
