@@ -36,7 +36,8 @@ struct mailer {
     pthread_cond_t wake;
     pthread_t thread;
     bool started, stopping;
-    int64_t stop_at; /* monotonic */
+    _Atomic int64_t
+        stop_at; /* monotonic; 0 until the process stops. Also read during a delivery, without the lock */
     struct waiting *first;
     size_t count;
 };
@@ -105,7 +106,17 @@ static bool write_to_folder(const struct config *config, const struct mail *mail
 struct upload {
     const char *data;
     size_t left;
+    const _Atomic int64_t *stop_at; /* give up when it has passed; NULL: never */
 };
+
+/* curl calls this at least once a second, also while it waits for a server that says nothing. */
+static int give_up(void *user, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up)
+{
+    const struct upload *upload = user;
+    (void)down_all, (void)down, (void)up_all, (void)up;
+    int64_t stop_at = upload->stop_at != NULL ? *upload->stop_at : 0;
+    return stop_at != 0 && time_monotonic() >= stop_at;
+}
 
 static size_t read_message(char *to, size_t size, size_t n, void *user)
 {
@@ -127,6 +138,9 @@ static void set_options(CURL *curl, const struct config *config, struct upload *
     curl_easy_setopt(curl, CURLOPT_READFUNCTION, read_message);
     curl_easy_setopt(curl, CURLOPT_READDATA, upload);
     curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, give_up);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, upload);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, SMTP_TIMEOUT);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
@@ -139,14 +153,14 @@ static void set_options(CURL *curl, const struct config *config, struct upload *
 }
 
 static bool send_by_smtp(const struct config *config, const struct mail *mail, const struct buf *message,
-                         struct error *err)
+                         const _Atomic int64_t *stop_at, struct error *err)
 {
     char name[MAIL_ADDRESS_SIZE], sender[MAIL_ADDRESS_SIZE], reason[CURL_ERROR_SIZE] = "";
     if (!mail_parse_from(config->mail_from, name, sender))
         return error_set(err, "mail_from_invalid", "MAIL_FROM must be an address or NAME <ADDRESS>");
     CURL *curl = curl_easy_init();
     struct curl_slist *to = curl_slist_append(NULL, mail->to);
-    struct upload upload = { .data = message->data, .left = message->len };
+    struct upload upload = { .data = message->data, .left = message->len, .stop_at = stop_at };
     if (curl == NULL || to == NULL)
         abort();
     set_options(curl, config, &upload, sender, to, reason);
@@ -160,15 +174,21 @@ static bool send_by_smtp(const struct config *config, const struct mail *mail, c
     return true;
 }
 
-bool mailer_deliver(const struct config *config, const struct mail *mail, struct error *err)
+static bool deliver(const struct config *config, const struct mail *mail, const _Atomic int64_t *stop_at,
+                    struct error *err)
 {
     struct buf message = { .secret = true }; /* it may hold a link that sets a password */
     bool smtp = config->smtp_url[0] != '\0';
     bool done = mail_compose(config->mail_from, mail, !smtp, &message, err) &&
-                (smtp ? send_by_smtp(config, mail, &message, err)
+                (smtp ? send_by_smtp(config, mail, &message, stop_at, err)
                       : write_to_folder(config, mail, &message, err));
     buf_wipe(&message);
     return done;
+}
+
+bool mailer_deliver(const struct config *config, const struct mail *mail, struct error *err)
+{
+    return deliver(config, mail, NULL, err);
 }
 
 /* ---- the thread ---- */
@@ -224,7 +244,7 @@ static void attempt(struct mailer *mailer, struct waiting *waiting)
 {
     struct error err;
     pthread_mutex_unlock(&mailer->lock);
-    bool sent = mailer_deliver(mailer->config, &waiting->mail, &err);
+    bool sent = deliver(mailer->config, &waiting->mail, &mailer->stop_at, &err);
     pthread_mutex_lock(&mailer->lock);
     waiting->attempts++;
     if (!sent && waiting->attempts < MAX_ATTEMPTS && !mailer->stopping) {
@@ -279,8 +299,8 @@ void mailer_free(struct mailer *mailer)
     if (mailer == NULL)
         return;
     pthread_mutex_lock(&mailer->lock);
-    mailer->stopping = true;
     mailer->stop_at = time_monotonic() + SECONDS(STOP_SECONDS);
+    mailer->stopping = true;
     bool started = mailer->started;
     pthread_cond_signal(&mailer->wake);
     pthread_mutex_unlock(&mailer->lock);
