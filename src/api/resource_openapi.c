@@ -202,7 +202,9 @@ static void put_object(struct json *json, const struct resource *resource, enum 
                 json_text(json, resource->fields[i].name);
         json_end_array(json);
     }
-    json_put_bool(json, "additionalProperties", false);
+    /* Bodies take no other fields; answers may get more of them one day. */
+    if (shape != SHAPE_READ)
+        json_put_bool(json, "additionalProperties", false);
     json_end_object(json);
 }
 
@@ -238,7 +240,6 @@ static void put_page(struct json *json, const struct resource *resource)
     json_text(json, "items");
     json_text(json, "next_cursor");
     json_end_array(json);
-    json_put_bool(json, "additionalProperties", false);
     json_end_object(json);
     buf_free(&path);
 }
