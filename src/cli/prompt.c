@@ -19,10 +19,11 @@ bool prompt_secret(const char *prompt, char *text, size_t max, struct error *err
     ssize_t got;
     char c;
     if (terminal) {
-        fprintf(stderr, "%s: ", prompt);
         silent = before;
         silent.c_lflag &= ~(tcflag_t)ECHO;
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+        tcsetattr(STDIN_FILENO, TCSAFLUSH,
+                  &silent); /* before the prompt: what is typed after it must not be lost */
+        fprintf(stderr, "%s: ", prompt);
     }
     /* Byte by byte, so that no buffer of the C library keeps a copy. */
     bool ended = false, fits = true;

@@ -13,6 +13,7 @@
 struct lws_client_impl {
     struct websocket_client base;
     char *proxy, *ca_file;
+    bool proxy_unusable; /* libwebsockets speaks to http:// proxies only */
 };
 
 /* One conversation; lives on the stack of converse(). */
@@ -187,6 +188,8 @@ static bool lws_converse(struct websocket_client *self, const char *url, int64_t
     struct address at;
     if (!split_address(url, &at, err))
         return false;
+    if (impl->proxy_unusable && !is_loopback(at.host))
+        return error_set(err, "ws_invalid", "WebSockets can only go through an http:// proxy");
 
     struct talk talk = { .dialog = dialog, .err = err };
     talk.incoming = (struct buf){ .max = WEBSOCKET_MAX_MESSAGE, .secret = true };
@@ -220,10 +223,6 @@ static void lws_close(struct websocket_client *self)
 
 struct websocket_client *websocket_new(const struct httpc_options *options, struct error *err)
 {
-    if (options->proxy != NULL && options->proxy[0] != '\0' && strncmp(options->proxy, "http://", 7) != 0) {
-        error_set(err, "ws_invalid", "WebSockets can only go through an http:// proxy");
-        return NULL;
-    }
     lws_set_log_level(0, NULL); /* its lines are not ours, and could quote what is secret */
     struct lws_client_impl *impl = calloc(1, sizeof(*impl));
     if (impl == NULL) {
@@ -231,7 +230,9 @@ struct websocket_client *websocket_new(const struct httpc_options *options, stru
         return NULL;
     }
     impl->base = (struct websocket_client){ .converse = lws_converse, .close = lws_close };
-    impl->proxy = options->proxy != NULL && options->proxy[0] != '\0' ? strdup(options->proxy) : NULL;
+    bool proxied = options->proxy != NULL && options->proxy[0] != '\0';
+    impl->proxy_unusable = proxied && strncmp(options->proxy, "http://", 7) != 0;
+    impl->proxy = proxied && !impl->proxy_unusable ? strdup(options->proxy) : NULL;
     impl->ca_file = options->ca_file != NULL && options->ca_file[0] != '\0' ? strdup(options->ca_file) : NULL;
     return &impl->base;
 }

@@ -40,7 +40,8 @@ struct websocket_client {
     void (*close)(struct websocket_client *self); /* frees the client; NULL: nothing to free */
 };
 
-/* The client on libwebsockets; proxy (http:// only) and ca_file of the options are used. */
+/* The client on libwebsockets; proxy and ca_file of the options are used. With a proxy that is not http://
+ * only this machine itself can be reached ("ws_invalid"). */
 MUST_CHECK struct websocket_client *websocket_new(const struct httpc_options *options, struct error *err);
 
 MUST_CHECK bool websocket_converse(struct websocket_client *client, const char *url, int64_t timeout,

@@ -421,8 +421,14 @@ static void conversations_that_do_not_begin(void **state)
     char url[64], ws[64];
     struct error err;
     const struct websocket_dialog dialog = { .message = never };
-    assert_null(websocket_new(&(struct httpc_options){ .proxy = "socks5://x" }, &err));
-    struct websocket_client *client = websocket_new(&(struct httpc_options){ 0 }, &err);
+    struct websocket_client *client = websocket_new(&(struct httpc_options){ .proxy = "socks5://x" }, &err);
+    assert_non_null(client);
+    assert_false(websocket_converse(client, "ws://far.example/x", SECONDS(1), &dialog, &err));
+    assert_true(error_is(&err, "ws_invalid"));
+    assert_false(websocket_converse(client, "ws://127.0.0.1:1/x", SECONDS(1), &dialog, &err));
+    assert_true(error_is(&err, "ws_connect"));
+    websocket_close(client);
+    client = websocket_new(&(struct httpc_options){ 0 }, &err);
     assert_non_null(client);
     static const char *const bad[] = { "http://127.0.0.1/", "x", "", "ftp://x/" };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
