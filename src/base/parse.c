@@ -135,6 +135,15 @@ bool parse_size(const char *text, int64_t *bytes)
     return true;
 }
 
+bool text_copy(char *out, size_t size, const char *text)
+{
+    size_t len = strlen(text);
+    if (len >= size)
+        return false;
+    memcpy(out, text, len + 1);
+    return true;
+}
+
 size_t edit_distance(const char *a, const char *b, size_t limit)
 {
     enum { MAX_WORD = 64 }; /* longer than any setting or field name */

@@ -28,6 +28,9 @@ MUST_CHECK bool parse_duration(const char *text, int64_t *usec);
 /* A size in bytes: a whole number with an optional K, M or G (powers of 1024). */
 MUST_CHECK bool parse_size(const char *text, int64_t *bytes);
 
+/* Copy a text whole into an array of size bytes; nothing is copied when it does not fit (with its NUL). */
+MUST_CHECK bool text_copy(char *out, size_t size, const char *text);
+
 /* Number of edits (insert, delete, replace) from a to b, capped at limit + 1; for "did you mean". */
 size_t edit_distance(const char *a, const char *b, size_t limit);
 

@@ -199,8 +199,7 @@ static bool new_password(struct apple *apple, struct error *err)
     if (!prompt_secret("Password", password, ACCOUNT_MAX_PASSWORD, err) ||
         !account_init(fresh, apple->account->name, apple->account->username, password, time_now(), err))
         return false; /* account_init checks the password */
-    strcpy(apple->account->password, password);
-    return true;
+    return text_copy(apple->account->password, sizeof(apple->account->password), password);
 }
 
 static enum account_status login(struct apple *apple, const struct factor *factor, bool send)

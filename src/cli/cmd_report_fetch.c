@@ -224,7 +224,7 @@ static int fetch(struct apple *apple, const char *keys_path, int64_t days, enum 
     struct summary summary = { 0 };
     struct error err = { .code = "" };
     job.from = job.to - DAYS(days);
-    if (!load_keys(&keys, keys_path, job.from, job.to, &err))
+    if (!load_keys(&keys, keys_path, job.from, job.to, &err) || keys.items == NULL)
         return cli_fail(&err);
 
     struct fetch_id *ids = arena_zalloc(apple->arena, keys.count, sizeof(*ids));

@@ -6,6 +6,7 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "base/parse.h"
 
 const char *const account_phase_names[] = { "logged_out", "code_due", "authenticated",
                                             "logged_in",  "parked",   NULL };
@@ -64,11 +65,10 @@ bool account_init(struct account *account, const char *name, const char *usernam
     random[6] = (random[6] & 0x0f) | 0x40; /* RFC 4122, version 4 */
     random[8] = (random[8] & 0x3f) | 0x80;
     anisette_device_id(random, account->client_id);
-    strcpy(account->name, name);
-    strcpy(account->username, username);
-    strcpy(account->password, password);
     account->created_at = now;
-    return true;
+    return text_copy(account->name, sizeof(account->name), name) &&
+           text_copy(account->username, sizeof(account->username), username) &&
+           text_copy(account->password, sizeof(account->password), password);
 }
 
 void account_wipe(struct account *account)

@@ -136,10 +136,7 @@ static bool read_field(struct account *account, const struct field *field, const
     int index;
     switch (field->type) {
     case FIELD_TEXT:
-        if (text == NULL || strlen(text) >= field->size)
-            return false;
-        strcpy(at, text);
-        return true;
+        return text != NULL && text_copy(at, field->size, text);
     case FIELD_INT:
         *(int64_t *)at = json_integer_value(value);
         return json_is_integer(value) &&
@@ -173,12 +170,10 @@ static bool read_phones(struct twofactor_phones *phones, const json_t *root)
         const json_t *item = json_array_get(list, i);
         const char *number = jsonx_text(item, "number"), *mode = jsonx_text(item, "mode");
         struct twofactor_phone *phone = &phones->items[i];
-        if (number == NULL || mode == NULL || strlen(number) >= sizeof(phone->number) ||
-            strlen(mode) >= sizeof(phone->mode))
-            return false;
         phone->id = json_integer_value(json_object_get(item, "id"));
-        strcpy(phone->number, number);
-        strcpy(phone->mode, mode);
+        if (number == NULL || mode == NULL || !text_copy(phone->number, sizeof(phone->number), number) ||
+            !text_copy(phone->mode, sizeof(phone->mode), mode))
+            return false;
     }
     phones->count = count;
     return true;

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/parse.h"
+
 #define SUFFIX   ".account"
 #define PATH_LEN 4096
 
@@ -27,9 +29,8 @@ static bool make_path(const struct account_store *store, const char *prefix, con
 bool account_store_open(const struct account_store *store, struct error *err)
 {
     char path[PATH_LEN];
-    if (strlen(store->folder) == 0 || strlen(store->folder) >= sizeof(path))
+    if (store->folder[0] == '\0' || !text_copy(path, sizeof(path), store->folder))
         return error_set(err, "account_folder", "ACCOUNT_FOLDER is not usable");
-    strcpy(path, store->folder);
     for (char *slash = path + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
         *slash = '\0';
         if (mkdir(path, 0755) != 0 && errno != EEXIST)

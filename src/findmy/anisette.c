@@ -132,14 +132,9 @@ void anisette_local_user(const uint8_t identifier[ANISETTE_ID_SIZE], char out[AN
 
 /* ---- reading answers ---- */
 
-/* Copy a member that must be plain, visible text without spaces: it goes into a header. */
 static bool take_value(const json_t *root, const char *name, char *out, size_t size)
 {
-    const char *text = jsonx_text_nocase(root, name);
-    if (text == NULL || text[0] == '\0' || strlen(text) >= size || !httpc_value_safe(text))
-        return false;
-    strcpy(out, text);
-    return true;
+    return httpc_take_value(out, size, jsonx_text_nocase(root, name));
 }
 
 static bool take_values(const json_t *root, struct anisette_values *values)
@@ -313,7 +308,7 @@ static bool ask_server(struct anisette *anisette, const struct anisette_server *
     if (ok && state->mode == ANISETTE_UNKNOWN) {
         state->mode = mode;
         if (mode == ANISETTE_V1)
-            strcpy(state->server, server->url);
+            memcpy(state->server, server->url, sizeof(state->server));
         state->changed = true;
     }
     arena_free(arena);

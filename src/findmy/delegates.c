@@ -37,14 +37,6 @@ static enum login_outcome refused(plist_t where, int64_t status, bool of_service
     return login_end(result, outcome, status, "%.200s", message);
 }
 
-static bool take(const char *text, char *out, size_t size)
-{
-    if (text == NULL || text[0] == '\0' || strlen(text) >= size || !httpc_value_safe(text))
-        return false;
-    strcpy(out, text);
-    return true;
-}
-
 enum login_outcome delegates_read(const char *body, size_t len, struct delegates *delegates,
                                   struct login_result *result)
 {
@@ -64,9 +56,10 @@ enum login_outcome delegates_read(const char *body, size_t len, struct delegates
         login_end(result, LOGIN_DELEGATE_ERROR, 0, "the delegate service left %s out", SERVICE);
     else if (status != 0)
         refused(service, status, true, result);
-    else if (take(plistx_text_or_int(arena, root, "dsid"), delegates->dsid, sizeof(delegates->dsid)) &&
-             take(plistx_text(tokens, "searchPartyToken"), delegates->search_party_token,
-                  sizeof(delegates->search_party_token)))
+    else if (httpc_take_value(delegates->dsid, sizeof(delegates->dsid),
+                              plistx_text_or_int(arena, root, "dsid")) &&
+             httpc_take_value(delegates->search_party_token, sizeof(delegates->search_party_token),
+                              plistx_text(tokens, "searchPartyToken")))
         login_end(result, LOGIN_AUTHENTICATED, 0, "%s", "");
     else
         login_end(result, LOGIN_DELEGATE_ERROR, 0, "the delegate service gave no token for reports");

@@ -272,7 +272,7 @@ static enum fetch_outcome outcome_of(const struct profile *profile, int64_t stat
 static bool blank(const char *body, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        if (memchr(" \t\r\n", body[i], 4) == NULL)
+        if (body[i] != ' ' && body[i] != '\t' && body[i] != '\r' && body[i] != '\n')
             return false;
     return true;
 }

@@ -170,14 +170,9 @@ enum login_outcome gsa_answer(struct srp *srp, const struct gsa_challenge *chall
                      ok ? "" : err.message);
 }
 
-/* Copy a secret text of bounded size. */
 static bool take_text(plist_t dict, const char *key, char *out, size_t size)
 {
-    const char *text = plistx_text(dict, key);
-    if (text == NULL || text[0] == '\0' || strlen(text) >= size || !httpc_value_safe(text))
-        return false;
-    strcpy(out, text);
-    return true;
+    return httpc_take_value(out, size, plistx_text(dict, key));
 }
 
 /* The decrypted `spd`. */

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/encode.h"
@@ -81,14 +82,10 @@ bool gsa_open_spd(const struct srp *srp, const uint8_t *spd, size_t spd_len, uin
 bool gsa_apptokens_checksum(const uint8_t *sk, size_t sk_len, const char *adsid, const char *app,
                             uint8_t out[32])
 {
-    uint8_t text[16 + GSA_MAX_ID + 256];
-    size_t adsid_len = strlen(adsid), app_len = strlen(app), at = strlen("apptokens");
-    if (adsid_len > GSA_MAX_ID || app_len > 256 - 1)
-        return false;
-    memcpy(text, "apptokens", at);
-    memcpy(text + at, adsid, adsid_len);
-    memcpy(text + at + adsid_len, app, app_len);
-    return HMAC(EVP_sha256(), sk, (int)sk_len, text, at + adsid_len + app_len, out, NULL) != NULL;
+    char text[sizeof("apptokens") + GSA_MAX_ID + 256];
+    int len = snprintf(text, sizeof(text), "apptokens%s%s", adsid, app);
+    return len > 0 && (size_t)len < sizeof(text) &&
+           HMAC(EVP_sha256(), sk, (int)sk_len, (const unsigned char *)text, (size_t)len, out, NULL) != NULL;
 }
 
 /* "XYZ" | IV 16 | ciphertext | tag 16, with "XYZ" as additional data */

@@ -366,6 +366,11 @@ bool httpc_value_safe(const char *value)
     return true;
 }
 
+bool httpc_take_value(char *out, size_t size, const char *text)
+{
+    return text != NULL && text[0] != '\0' && httpc_value_safe(text) && text_copy(out, size, text);
+}
+
 bool httpc_url_exposed(const char *url)
 {
     static const char *const local[] = { "localhost", "127.0.0.1", "[::1]" };

@@ -91,6 +91,9 @@ void httpc_put(struct httpc_header_list *list, const char *name,
 /* A value that cannot break out of its header line: visible ASCII, spaces, no line breaks. */
 bool httpc_value_safe(const char *value);
 
+/* Copy a text from outside that is to go into headers: not empty, fits, safe. text may be NULL. */
+MUST_CHECK bool httpc_take_value(char *out, size_t size, const char *text);
+
 /* True for "http://" to anything but this machine: what is sent there can be read on the way. */
 bool httpc_url_exposed(const char *url);
 

@@ -15,15 +15,14 @@ json_t *jsonx_parse(const char *text, size_t len, size_t max)
 
 static void wipe_texts(json_t *node)
 {
-    const char *name;
-    json_t *item;
-    size_t i;
     if (json_is_string(node)) {
         wipe((void *)(uintptr_t)json_string_value(node), json_string_length(node));
     } else if (json_is_object(node)) {
-        json_object_foreach(node, name, item) wipe_texts(item);
+        for (void *at = json_object_iter(node); at != NULL; at = json_object_iter_next(node, at))
+            wipe_texts(json_object_iter_value(at));
     } else if (json_is_array(node)) {
-        json_array_foreach(node, i, item) wipe_texts(item);
+        for (size_t i = 0; i < json_array_size(node); i++)
+            wipe_texts(json_array_get(node, i));
     }
 }
 

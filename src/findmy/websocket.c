@@ -135,9 +135,8 @@ struct address {
 static bool split_address(const char *url, struct address *at, struct error *err)
 {
     const char *scheme, *path;
-    if (strlen(url) >= MAX_URL)
+    if (!text_copy(at->text, sizeof(at->text), url))
         return error_set(err, "ws_invalid", "the address is too long");
-    strcpy(at->text, url);
     if (lws_parse_uri(at->text, &scheme, &at->host, &at->port, &path) != 0 ||
         (strcmp(scheme, "ws") != 0 && strcmp(scheme, "wss") != 0))
         return error_set(err, "ws_invalid", "the address must begin with ws:// or wss://");
@@ -185,7 +184,7 @@ static bool lws_converse(struct websocket_client *self, const char *url, int64_t
                          const struct websocket_dialog *dialog, struct error *err)
 {
     const struct lws_client_impl *impl = (const struct lws_client_impl *)self;
-    struct address at;
+    struct address at = { .host = "" };
     if (!split_address(url, &at, err))
         return false;
     if (impl->proxy_unusable && !is_loopback(at.host))
