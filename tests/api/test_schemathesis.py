@@ -23,7 +23,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from stack import Stack
 
+BINARY = os.environ.get("TRACKERD", str(ROOT / "build" / "trackerd"))
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "25"))
 CHECKS = [
     not_a_server_error,
@@ -38,11 +40,18 @@ SIGNS_OUT = re.compile(r"^/api/v1/(auth/(?!refresh)|users/me/sessions|users/\{id
 
 
 @pytest.fixture(scope="module")
-def caller(server) -> Iterator[ApiClient]:
-    """An admin of its own, with some rows to find."""
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Not the other tests' server: generated inputs delete and archive whatever they hit."""
+    with Stack(tmp_path_factory.mktemp("schemathesis"), binary=BINARY) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def caller(own_server: Stack) -> Iterator[ApiClient]:
+    """An admin, with some rows to find."""
     email = "schemathesis@example.com"
-    server.create_user(email, PASSWORD, admin=True)
-    with ApiClient(server.url) as client:
+    own_server.create_user(email, PASSWORD, admin=True)
+    with ApiClient(own_server.url) as client:
         client.sign_in(email, PASSWORD)
         tenant = client.post("/clients", json={"name": "Schemathesis"}).json()
         brand = client.post("/brands", json={"client_id": tenant["id"], "name": "b"}).json()
@@ -54,7 +63,7 @@ def caller(server) -> Iterator[ApiClient]:
 def load_schema() -> schemathesis.BaseSchema:
     """From the command, so that operations are known before a server runs: each becomes a test of its own."""
     printed = subprocess.run(
-        [os.environ.get("TRACKERD", str(ROOT / "build" / "trackerd")), "openapi"],
+        [BINARY, "openapi"],
         capture_output=True,
         check=True,
     )
@@ -74,7 +83,7 @@ def takes_input(operation: schemathesis.APIOperation) -> bool:
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
 @pytest.mark.parametrize("label", sorted(COVERED))
-def test_operation(label: str, mode: GenerationMode, server, caller: ApiClient) -> None:
+def test_operation(label: str, mode: GenerationMode, own_server: Stack, caller: ApiClient) -> None:
     if mode == GenerationMode.NEGATIVE and not takes_input(OPERATIONS[label]):
         pytest.skip("nothing to get wrong")
     headers = {"Authorization": caller.headers["Authorization"]}
@@ -89,7 +98,7 @@ def test_operation(label: str, mode: GenerationMode, server, caller: ApiClient) 
         suppress_health_check=list(HealthCheck),
     )
     def check(case: schemathesis.Case) -> None:
-        response = case.call(base_url=server.url, headers=headers, timeout=30)
+        response = case.call(base_url=own_server.url, headers=headers, timeout=30)
         case.validate_response(response, checks=CHECKS)
 
     check()
