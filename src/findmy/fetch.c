@@ -36,6 +36,7 @@ struct run {
     struct group *first, **last;
     int64_t follow_ups;
     bool signed_in_again, paused_before;
+    bool too_large; /* the last answer was larger than allowed */
     size_t room;
     int64_t wait; /* as told by Retry-After */
 };
@@ -169,6 +170,7 @@ static void send_group(struct run *run, const struct group *group, struct arena 
     memset(answer, 0, sizeof(*answer));
     answer->outcome = FETCH_SERVER_ERROR;
     run->wait = 0;
+    run->too_large = false;
     if (!put_headers(run, &list, arena)) {
         snprintf(answer->message, sizeof(answer->message), "%.150s", run->result->message);
         return;
@@ -189,6 +191,7 @@ static void send_group(struct run *run, const struct group *group, struct arena 
     };
     run->result->requests++;
     if (!httpc_request(run->env->provider->http, &req, &resp, arena, &err)) {
+        run->too_large = error_is(&err, "http_too_large");
         snprintf(answer->message, sizeof(answer->message), "no answer: %.140s", err.message);
         return;
     }
@@ -312,6 +315,17 @@ static void conclude_failure(struct run *run, const struct fetch_answer *answer)
 
 /* ---- the run ---- */
 
+/* An answer that is too large would be so again: ask for half as many ids each time. */
+static bool halve(struct run *run, const struct group *group)
+{
+    size_t half = group->count / 2;
+    if (!run->too_large || half == 0)
+        return false;
+    push_group(run, group->members, half, group->level);
+    push_group(run, group->members + half, group->count - half, group->level);
+    return true;
+}
+
 /* True when the group was answered and the run goes on. */
 static bool run_group(struct run *run, const struct group *group)
 {
@@ -322,14 +336,15 @@ static bool run_group(struct run *run, const struct group *group)
     if (answer.outcome == FETCH_REAUTH && recover(run))
         send_patiently(run, group, arena, &answer);
     run->result->outcome = answer.outcome;
+    bool goes_on = answer.outcome == FETCH_OK || halve(run, group);
     if (answer.outcome == FETCH_OK)
         keep_answer(run, group, &answer);
     else if (answer.outcome == FETCH_REAUTH && run->result->verdict == FETCH_DONE)
         recover(run); /* refused again right after the new sign-in */
-    else if (answer.outcome != FETCH_REAUTH)
+    else if (answer.outcome != FETCH_REAUTH && !goes_on)
         conclude_failure(run, &answer);
     arena_free(arena);
-    return answer.outcome == FETCH_OK;
+    return goes_on;
 }
 
 void fetch_run(struct account *account, const struct account_env *env, const struct fetch_job *job,

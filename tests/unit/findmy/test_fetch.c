@@ -105,7 +105,7 @@ static void statuses(void **state)
           FETCH_LOCKED, 0, 1 },
         { 0, NULL, "http_timeout", NULL, FETCH_LATER, 900, 1 },
         { 0, NULL, "http_broken", NULL, FETCH_LATER, 900, 1 },
-        { 0, NULL, "http_too_large", NULL, FETCH_LATER, 900, 1 },
+        { 0, NULL, "http_too_large", NULL, FETCH_LATER, 900, 2 },
         { 200, "", NULL, NULL, FETCH_LATER, 900, 6 }, /* empty: five retries */
         { 200, " \r\n", NULL, NULL, FETCH_LATER, 900, 6 },
         { 204, NULL, NULL, NULL, FETCH_LATER, 900, 1 },
@@ -390,6 +390,24 @@ static void what_was_read_stays_good(void **state)
     test_free(trip);
 }
 
+static void answers_that_are_too_large_are_halved(void **state)
+{
+    (void)state;
+    struct trip *trip = test_malloc(sizeof(*trip));
+    begin(trip, profile_default(), 5);
+    fake_fault(&trip->env.apple,
+               (struct fake_fault){ .place = FAKE_FETCH, .error = "http_too_large", .count = 2 });
+    assert_int_equal(run(trip), FETCH_DONE);
+    static const size_t want[] = { 5, 2, 3, 1, 1 }; /* 5 and 2 are too large */
+    assert_int_equal(trip->result.requests, ARRAY_LEN(want));
+    for (size_t i = 0; i < ARRAY_LEN(want); i++)
+        assert_int_equal(trip->env.apple.fetch_ids[i], want[i]);
+    for (size_t i = 0; i < 5; i++)
+        assert_true(trip->result.asked[i]);
+    finish(trip);
+    test_free(trip);
+}
+
 static void an_empty_job_asks_nothing(void **state)
 {
     (void)state;
@@ -416,6 +434,7 @@ int main(void)
         cmocka_unit_test(windows),
         cmocka_unit_test(silent_ids_are_asked_again),
         cmocka_unit_test(what_was_read_stays_good),
+        cmocka_unit_test(answers_that_are_too_large_are_halved),
         cmocka_unit_test(an_empty_job_asks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
