@@ -7,6 +7,7 @@
 
 #include "api/accounts.h"
 #include "api/admin.h"
+#include "api/answer_cache.h"
 #include "api/health.h"
 #include "api/replica.h"
 #include "api/resources.h"
@@ -151,6 +152,7 @@ struct app *app_new(const struct config *config, struct error *err)
     crypto_generichash_update(&state, (const uint8_t *)secret, strlen(secret));
     crypto_generichash_final(&state, app->cursor_key, CURSOR_KEY_SIZE);
 
+    app->answers = answer_cache_new();
     app->writes = recent_writes_new(config->database_replica_max_lag + REPLICA_MARGIN);
     app->route_count = app_collect_routes(app->arena, &app->routes);
     return app;
@@ -164,6 +166,7 @@ void app_free(struct app *app)
 {
     if (app == NULL)
         return;
+    answer_cache_free(app->answers);
     recent_writes_free(app->writes);
     sealer_wipe(&app->sealer);
     auth_free(app->auth);

@@ -11,6 +11,7 @@
 #include "base/seal.h"
 #include "http/route.h"
 
+struct answer_cache;
 struct recent_writes;
 
 struct app {
@@ -19,6 +20,7 @@ struct app {
     struct sealer sealer;
     uint8_t cursor_key[CURSOR_KEY_SIZE];
     struct recent_writes *writes;
+    struct answer_cache *answers;
     struct arena *arena; /* routes and what they point to */
     const struct route *routes;
     size_t route_count;
@@ -33,6 +35,17 @@ size_t app_collect_routes(struct arena *arena, const struct route **routes);
 
 /* Calls add(name, schema JSON) for every component schema. */
 void app_schemas(void (*add)(void *to, const char *name, const char *json), void *to);
+
+/* ---- hooks of the server ---- */
+
+/* Before a handler, on its thread: who is asking, and is the answer known? False: answered. */
+MUST_CHECK bool app_before(struct request *req);
+
+/* After a handler, on its thread: keep the answer. */
+void app_after(struct request *req);
+
+/* On the network thread, for GET: true when it was answered from memory. */
+MUST_CHECK bool app_fast(struct request *req);
 
 /* ---- reads that may go to a replica ---- */
 

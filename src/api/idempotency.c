@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/app.h"
 #include "api/db_problem.h"
 #include "auth/principal.h"
 #include "base/json.h"
@@ -125,8 +126,10 @@ static enum outcome conclude(struct request *req, const char *key, const uint8_t
     }
     struct rows *kept = keep(req, key, hash);
     struct error err = { 0 };
-    if (rows_ok(kept) && rows_affected(kept) == 1 && db_commit(req->db, &err))
+    if (rows_ok(kept) && rows_affected(kept) == 1 && db_commit(req->db, &err)) {
+        note_write(req); /* what the handler noted was before the commit */
         return DONE;
+    }
     bool again = rows_ok(kept) ? rows_affected(kept) == 0 || error_is(&err, "conflict")
                                : rows_status(kept) == DB_CONFLICT || rows_status(kept) == DB_UNIQUE;
     db_rollback(req->db);

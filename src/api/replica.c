@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "api/answer_cache.h"
 #include "api/app.h"
 #include "base/timeutil.h"
 #include "store/redis.h"
@@ -69,6 +70,7 @@ struct rows *read_rows(struct request *req, const struct statement *s)
 
 void note_write(struct request *req)
 {
+    answer_cache_expire(req->app->answers);
     if (!has_replica(req) || req->principal == NULL)
         return;
     recent_writes_note(req->app->writes, req->principal->user_id, time_monotonic());

@@ -298,6 +298,9 @@ size_t list_parameters(const struct resource *resource, struct arena *arena,
 /* Routes that the description gives; they live in the arena. Returns their number. */
 size_t resource_routes(const struct resource *resource, struct arena *arena, const struct route **routes);
 
+/* Is it a generated list or read? Then its data is the resource. */
+bool resource_reads(const struct route *route);
+
 /* Calls add(name, schema JSON) for each component schema of the resource. */
 void resource_schemas(const struct resource *resource,
                       void (*add)(void *to, const char *name, const char *json), void *to);

@@ -101,6 +101,11 @@ static void read_row(struct request *req)
     }
 }
 
+bool resource_reads(const struct route *route)
+{
+    return route->handle == list_rows || route->handle == read_row;
+}
+
 /* ---- creating ---- */
 
 /* A validated body in values, or answered. */
