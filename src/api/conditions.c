@@ -48,7 +48,6 @@ struct condition condition_parse(struct arena *arena, const char *header)
     return condition;
 }
 
-
 bool condition_allows(const struct condition *condition, int64_t version)
 {
     for (size_t i = 0; i < condition->count; i++)

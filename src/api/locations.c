@@ -119,12 +119,12 @@ static const struct constraint constraints[] = {
 
 #define LOCATIONS(kind, path, view, type, types, text)                                                       \
     const struct resource kind##_locations_resource = {                                                      \
-        .name = path,                                                                                        \
-        .table = view,                                                                                       \
-        .singular = type,                                                                                    \
-        .plural = types,                                                                                     \
+        .name = (path),                                                                                      \
+        .table = (view),                                                                                     \
+        .singular = (type),                                                                                  \
+        .plural = (types),                                                                                   \
         .label = #kind " location",                                                                          \
-        .about = text,                                                                                       \
+        .about = (text),                                                                                     \
         FIELDS(fields),                                                                                      \
         .read = ROLE_USER,                                                                                   \
         .write = ROLE_MANAGER,                                                                               \
