@@ -165,11 +165,13 @@ static bool send_by_smtp(const struct config *config, const struct mail *mail, c
         abort();
     set_options(curl, config, &upload, sender, to, reason);
     CURLcode code = curl_easy_perform(curl);
+    long answer = 0; /* the server's last reply */
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer);
     curl_slist_free_all(to);
     curl_easy_cleanup(curl);
     if (code != CURLE_OK)
-        return error_set(err, "mail_not_sent", "the mail server did not take the mail: %s",
-                         reason[0] != '\0' ? reason : curl_easy_strerror(code));
+        return error_set(err, "mail_not_sent", "the mail server did not take the mail: %s (%ld)",
+                         reason[0] != '\0' ? reason : curl_easy_strerror(code), answer);
     LOG_INFO("mail sent", LOG_TEXT("to", mail->to));
     return true;
 }

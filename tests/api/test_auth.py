@@ -157,7 +157,6 @@ def forgeries(server: Stack, good: str) -> dict[str, str]:
         "payload swapped": f"{header}.{segment(claims | {'sub': '1', 'x': 1})}.{signature}",
         "signature cut": good[:-4],
         "garbage": "a.b.c",
-        "empty": "",
     }
 
 
