@@ -381,6 +381,47 @@ def test_revocation_holds_in_every_process(server, user):
             assert [works(a, token) for a in addresses] == [401] * 3
 
 
+def test_revocation_holds_under_load_and_flushes(server, user):
+    """No request that begins after a sign-out was answered is served, wherever it goes, while the cache is flushed."""
+    violations: list[str] = []
+    served = 0
+    stop = threading.Event()
+    current: dict[str, str | float | None] = {"token": None, "over": None}
+
+    def ask_forever(url: str) -> None:
+        nonlocal served
+        with httpx.Client(timeout=30) as client:
+            while not stop.is_set():
+                token, over = current["token"], current["over"]  # the order of the writes makes this pair safe
+                status = client.get(url + "/api/v1/users/me", headers=bearer(str(token))).status_code
+                served += status == 200
+                if status == 200 and over == token:
+                    violations.append(url)
+
+    def flush_forever() -> None:
+        while not stop.is_set():
+            server.redis.command("FLUSHALL")
+
+    with second_api(server) as other:
+        current["token"] = sign_in(server, user.user["email"]).json()["access_token"]
+        threads = [threading.Thread(target=ask_forever, args=[url]) for url in (server.url, other) * 2]
+        threads.append(threading.Thread(target=flush_forever))
+        for thread in threads:
+            thread.start()
+        for _ in range(8):
+            token = str(current["token"])
+            time.sleep(0.15)
+            assert httpx.post(server.url + "/api/v1/auth/logout", headers=bearer(token), timeout=30).status_code == 204
+            current["over"] = token
+            time.sleep(0.1)
+            current["token"] = sign_in(server, user.user["email"]).json()["access_token"]
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not violations
+    assert served > 100
+
+
 def test_rights_change_at_the_next_request(server, admin, make_user, make_client):
     first, second = make_client()["id"], make_client()["id"]
     user = make_user("user", clients=[first])
