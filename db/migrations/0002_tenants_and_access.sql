@@ -274,7 +274,7 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (user_id, key)
 );
 COMMENT ON TABLE idempotency_keys IS 'Answers to POSTs that carried an Idempotency-Key, written in the transaction of their effect';
-COMMENT ON COLUMN idempotency_keys.request_hash IS 'SHA-256 of method, path and body: the same key with another request is an error';
+COMMENT ON COLUMN idempotency_keys.request_hash IS 'Keyed hash of path and body: the same key with another request is an error. Keyed, because a body may hold a password';
 COMMENT ON COLUMN idempotency_keys.status IS 'HTTP status of the stored answer; NULL while the first request still runs';
 -- Serves: the clean-up of expired keys.
 CREATE INDEX idempotency_keys_by_expiry ON idempotency_keys (expires_at);

@@ -26,6 +26,7 @@ extern const struct command cmd_config;
 extern const struct command cmd_keys;
 extern const struct command cmd_report;
 extern const struct command cmd_report_fetch; /* a part of cmd_report */
+extern const struct command cmd_user;
 
 /* Print "trackerd NAME: message" and a pointer to --help on standard error; returns EXIT_USAGE. */
 int cli_usage(const char *command, const char *format, ...) PRINTF_LIKE(2, 3);

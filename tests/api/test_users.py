@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import uuid
 
@@ -83,13 +84,21 @@ def test_what_is_wrong_is_named(admin, fields, field):
     assert field in [e["field"] for e in answer.json()["errors"]]
 
 
-def test_idempotency_key_makes_one_user(admin):
+def test_idempotency_key_makes_one_user(admin, db):
     body = {"email": address(), "name": "Once", "password": PASSWORD}
     key = {"Idempotency-Key": uuid.uuid4().hex}
     first = admin.post("/users", json=body, headers=key)
     second = admin.post("/users", json=body, headers=key)
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
+    # what is kept to recognise the request must not be a quick way to guess the password
+    kept = db.execute(
+        "SELECT request_hash, body FROM idempotency_keys WHERE key = %s", [key["Idempotency-Key"]]
+    ).fetchone()
+    sent = first.request.read()
+    for guess in (sent, b"/api/v1/users\0" + sent, b"POST/api/v1/users" + sent):
+        assert hashlib.sha256(guess).digest() != bytes(kept[0])
+    assert PASSWORD.encode() not in bytes(kept[1])
 
 
 def test_invitation(server, admin, tenants):
