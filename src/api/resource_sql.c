@@ -238,20 +238,21 @@ static void write_filter(struct builder *b, const struct list_filter *filter, si
     }
 }
 
-/* The limit makes the planner search first and then fetch the rows found. Without it, a list sorted by name
- * walks all rows in that order and looks each of them up in the search index, which takes a second for a
- * million. */
+/* The array makes the planner search first, once, and then fetch the rows found by their ids. As a sub-query
+ * with IN, a list sorted by name walked all rows in that order and looked each of them up in the search
+ * index: 1.2 s for 3,000 matches among 300,000 trackers. */
 static void write_search(struct builder *b, const struct list_query *q, const struct list_params *p)
 {
     const struct resource *resource = q->resource;
     if (resource->flags & RESOURCE_INDEXED_SEARCH) {
-        buf_printf(&b->sql, " AND t.id IN (SELECT s.resource_id FROM search_index s WHERE s.resource = '%s'",
+        buf_printf(&b->sql,
+                   " AND t.id = ANY (ARRAY(SELECT s.resource_id FROM search_index s WHERE s.resource = '%s'",
                    resource->name);
         if (p->clients != 0)
             buf_printf(&b->sql, " AND s.client_id = ANY ($%zu::bigint[])", p->clients);
         buf_printf(
             &b->sql,
-            " AND (s.words @@ websearch_to_tsquery('simple', $%zu) OR s.parts LIKE lower($%zu)) LIMIT %d)",
+            " AND (s.words @@ websearch_to_tsquery('simple', $%zu) OR s.parts LIKE lower($%zu)) LIMIT %d))",
             p->search, p->like, SEARCH_MATCHES);
         return;
     }
