@@ -16,7 +16,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
-from services import Postgres, Redis, die_with_parent, stop_process  # noqa: E402
+from services import Postgres, Redis, die_with_parent, stop_process
 
 START_SECONDS = 20
 
