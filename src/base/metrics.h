@@ -1,37 +1,61 @@
-/* Counters, gauges and histograms, updated without locks and written in Prometheus' text form.
+/* Counters, gauges and latency histograms of this process, and their Prometheus text.
  *
- * Metrics are registered once, before threads use them, with a fixed set of label values; they live until the
- * process ends. */
+ * A family has a name and label names; a series is one member of it with label values. Making either takes a
+ * lock and happens at start or on first use; keep the pointer, it lives as long as the process. Updates are
+ * relaxed atomic additions and may come from any thread. Labels come from fixed sets (routes, outcomes),
+ * never from input: a family beyond METRIC_MAX_SERIES hands out one shared series with the labels "other". */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 
-struct metric;
+#define METRIC_MAX_LABELS 4
+#define METRIC_MAX_SERIES 4096
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+struct metric; /* family */
+struct series;
 
-/* labels: Prometheus label text without braces, e.g. `route="/x",method="GET"`, or NULL. Registering the same
- * name and labels again gives the same metric. Never NULL. Texts are copied. */
-struct metric *metric_register(enum metric_kind kind, const char *name, const char *labels, const char *help);
+/* ---- families: asking again for a name gives the same one. Texts are not copied. labels: names separated
+ * by commas, "" for none ---- */
+struct metric *metric_counter(const char *name, const char *help, const char *labels);
+struct metric *metric_gauge(const char *name, const char *help, const char *labels);
 
-void metric_add(struct metric *metric, int64_t n);     /* counter, gauge */
-void metric_set(struct metric *metric, int64_t value); /* gauge */
-void metric_observe(struct metric *metric,
-                    int64_t usec); /* histogram of times in microseconds, written in seconds */
+/* Lengths of time: observed in microseconds, exported in seconds; name ends in _seconds. */
+struct metric *metric_histogram(const char *name, const char *help, const char *labels);
 
-int64_t metric_value(const struct metric *metric);   /* counter, gauge; count of a histogram */
-int64_t metric_slowest(const struct metric *metric); /* histogram: largest observation */
+/* A gauge that is read when it is written out. */
+void metric_gauge_read(const char *name, const char *help, int64_t (*read)(void *self), void *self);
 
-/* Upper bound of the bucket that holds quantile q (0 < q < 1), interpolated; 0 without observations. Buckets
- * grow by about a fifth, so the answer is right within 20 %. */
-int64_t metric_quantile(const struct metric *metric, double q);
+/* The same, no longer read: call before self goes away. */
+void metric_gauge_forget(const char *name);
 
-/* A gauge that is asked for its value when metrics are written. */
-void metric_register_callback(const char *name, const char *help, int64_t (*read)(void *self), void *self);
+/* ---- series: one text for each label name, copied ---- */
+struct series *metric_series(struct metric *metric, const char *const *values);
 
+/* ---- updates ---- */
+void series_add(struct series *series, int64_t n);
+void series_set(struct series *series, int64_t value);
+void series_observe(struct series *series, int64_t usec); /* histogram; negative counts as 0 */
+
+/* ---- reading ---- */
+int64_t series_value(const struct series *series); /* counter, gauge; histogram: how many were observed */
+
+struct quantiles {
+    uint64_t count;
+    int64_t p50, p95, p99; /* microseconds, at most one eighth above the true value; 0 when count is 0 */
+    int64_t slowest, sum;  /* microseconds */
+};
+void series_quantiles(const struct series *series, struct quantiles *out);
+
+/* Calls visit for every series of a family, in the order in which they were made. */
+void metric_each(struct metric *metric,
+                 void (*visit)(void *to, const char *const *values, const struct series *series), void *to);
+
+/* Everything, as Prometheus text format 0.0.4. */
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 void metrics_write(struct buf *out);
 
 #endif
