@@ -1,27 +1,40 @@
-/* Finds the route of a method and path among all routes. */
+/* Finds the route of a path: a tree of segments, literal ones before parameters. */
 #ifndef HTTP_ROUTER_H
 #define HTTP_ROUTER_H
 
-#include "http/private.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
 #include "http/route.h"
 
 struct router;
 
-/* The routes must outlive the router. NULL and err when two routes collide or a path is malformed. */
-struct router *router_new(const struct route *routes, size_t count, struct error *err);
-void router_free(struct router *router);
+struct route_table {
+    const struct route *routes; /* outlive the router */
+    size_t count;
+};
 
-enum route_match { ROUTE_FOUND, ROUTE_NOT_FOUND, ROUTE_METHOD_NOT_ALLOWED };
+/* Fails on two routes for one method and path, and on a malformed path. */
+MUST_CHECK struct router *router_new(const struct route_table *tables, size_t n, struct error *err);
+void router_free(struct router *router); /* NULL is allowed */
 
-/* HEAD finds GET's route. Literal segments win over parameters. Parameters are allocated in the arena. */
-enum route_match router_match(const struct router *router, enum http_method method, const char *path,
-                              struct arena *arena, const struct route **route, struct http_pairs *params);
+struct route_match {
+    const struct route *route; /* NULL: none for this method */
+    size_t index;              /* counts the routes of all tables, from 0 */
+    unsigned allowed;          /* methods that the path has, bits 1 << enum http_method; 0: unknown path */
+};
 
-/* "GET, HEAD, POST, OPTIONS" for a path, or NULL when no route has it. */
-const char *router_allow(const struct router *router, const char *path, struct arena *arena);
+/* A literal segment wins over a parameter, unless only the parameter's path has the method. HEAD finds GET's
+ * route. An empty segment matches nothing. */
+struct route_match router_find(const struct router *router, const char *const *segments, size_t n,
+                               enum http_method method);
 
-/* Position of a route in the table, for statistics by route. */
-size_t router_index(const struct router *router, const struct route *route);
+/* Names of the parameters in order: calls add(name, segment) for each of a matched route. */
+void route_parameters(const struct route *route, const char *const *segments, size_t n,
+                      void (*add)(void *to, const char *name, size_t name_len, const char *value), void *to);
+
 size_t router_count(const struct router *router);
+const struct route *router_route(const struct router *router, size_t index);
 
 #endif

@@ -1,79 +1,101 @@
-/* The HTTP server: libmicrohttpd's epoll threads take whole requests, a fixed pool of handler threads answers
- * them.
+/* The HTTP server: libmicrohttpd's epoll threads read and write, a bounded pool of threads runs handlers.
  *
- * A full request is suspended and queued; the queue is bounded. A slow client holds a connection but never a
- * handler thread: the body is read before, the answer is written after the handler ran. */
+ * A request is read whole before anybody works on it, and its answer is written by the network threads, so
+ * that a slow client never holds a handler. What a handler needs that is not thread-safe (database, Redis) is
+ * made once for each thread by the hooks. */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 
-#include "base/json.h"
-#include "http/route.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
+#include "base/error.h"
+#include "base/json.h"
+#include "base/metrics.h"
+#include "http/route.h"
+#include "http/router.h"
+
+struct config;
 struct http_server;
 
-/* What a handler thread brings to its requests. */
+/* What one handler thread works with. */
 struct http_thread {
     struct db *db;
     struct redis *redis;
 };
 
-/* Zero means the default named at the field. Texts and routes must outlive the server. */
-struct http_server_options {
-    const char *address;         /* "127.0.0.1" */
-    uint16_t port;               /* 0: any free one, see http_server_port */
-    unsigned threads;            /* 2 network threads */
-    unsigned handlers;           /* 8 handler threads */
-    unsigned queue;              /* 256 requests waiting for a handler */
-    unsigned max_connections;    /* 10,000 */
-    unsigned ip_connections;     /* 0: no limit per address */
-    size_t max_header;           /* 32 KiB */
-    size_t max_body;             /* 1 MiB */
-    size_t max_upload;           /* 64 MiB, ROUTE_UPLOAD */
-    int64_t idle_timeout;        /* 75 s */
-    int64_t request_timeout;     /* 30 s for a request to arrive whole */
-    int64_t shutdown_timeout;    /* 25 s for accepted requests to finish */
-    int64_t slow_request;        /* 500 ms; slower ones are logged with what `describe` adds */
-    const char *cors_origins;    /* "": none; separated by commas */
-    const char *trusted_proxies; /* "": none; addresses and CIDR networks */
-    const char *upload_folder;   /* "/tmp" */
-
-    const struct route *routes;
-    size_t route_count;
-
-    /* the application */
-    const struct app *app;
-    void (*thread_start)(const struct app *app, struct http_thread *thread); /* NULL: no db, no redis */
-    void (*thread_stop)(const struct app *app, struct http_thread *thread);
-    bool (*before)(struct request *req); /* on the handler thread; false: answered */
-    void (*after)(struct request *req);  /* on the handler thread, when the answer is complete */
-    bool (*fast)(
-        struct request *req); /* on the network thread for GET and HEAD without a body; true: answered */
-    void (*describe)(const struct request *req,
-                     bool slow); /* may add request_note()s before the log line is written */
+/* What the application knows of a request, for its log line. Texts live as long as the request. */
+struct http_log_extra {
+    const char *user; /* NULL: anonymous */
+    int64_t db_usec;
+    size_t db_statements;
 };
 
+/* All may be NULL. */
+struct http_hooks {
+    const struct app *app;
+
+    /* On the thread itself, before its first request and after its last. A failure stops the start. */
+    bool (*thread_start)(const struct app *app, struct http_thread *thread, struct error *err);
+    void (*thread_stop)(const struct app *app, struct http_thread *thread);
+
+    bool (*before)(struct request *req); /* false: answered */
+    void (*after)(struct request *req);  /* the handler ran */
+
+    /* On the network thread, for GET and HEAD: must not block. True: answered, nothing else runs. */
+    bool (*fast)(struct request *req);
+
+    /* On the handler's thread, after it. queries writes the elements of an array of the request's statements;
+     * it is called for slow requests only. */
+    void (*describe)(const struct request *req, struct http_log_extra *extra);
+    void (*queries)(const struct request *req, struct json *json);
+};
+
+/* Zero means the default in brackets. Times are microseconds. Texts are not copied and outlive the server. */
+struct http_server_options {
+    const char *address;         /* numeric [127.0.0.1] */
+    uint16_t port;               /* 0: any free one, see http_server_port */
+    unsigned threads;            /* that read and write [2] */
+    unsigned handlers;           /* threads that run handlers [8] */
+    unsigned queue;              /* requests that may wait for a handler; beyond it 503 [256] */
+    unsigned max_connections;    /* [10000] */
+    unsigned ip_connections;     /* from one address [no limit] */
+    size_t max_header;           /* bytes of request line and headers [16 KiB] */
+    size_t max_body;             /* bytes [1 MiB] */
+    size_t max_upload;           /* bytes, of ROUTE_UPLOAD [64 MiB] */
+    int64_t idle_timeout;        /* [75 s] */
+    int64_t request_timeout;     /* for a request to arrive whole, from its first byte [30 s] */
+    int64_t slow_request;        /* slower ones are logged with their statements [500 ms] */
+    const char *cors_origins;    /* separated by commas [none] */
+    const char *trusted_proxies; /* addresses and networks whose X-Forwarded-For is believed [none] */
+    bool quiet;                  /* no log line for each request */
+    const struct route_table *tables;
+    size_t table_count;
+    struct http_hooks hooks;
+};
+
+/* Everything but routes and hooks, from the settings. */
+void http_options_from_config(struct http_server_options *options, const struct config *config);
+
+/* Listens, and answers, when it returns. Ignores SIGPIPE for the process. */
 MUST_CHECK struct http_server *http_server_start(const struct http_server_options *options,
                                                  struct error *err);
+
 uint16_t http_server_port(const struct http_server *server);
 
-/* Refuses new connections, finishes what was accepted (bounded), frees everything. */
-void http_server_stop(struct http_server *server);
+/* Stops accepting, finishes what it accepted, refuses what comes then on open connections, ends streams.
+ * False: requests were still running after timeout; the server is left as it is, and the process should
+ * exit. */
+MUST_CHECK bool http_server_stop(struct http_server *server, int64_t timeout);
 
-/* ---- figures ---- */
-
-/* Per route, since the start. Times in microseconds. */
-struct route_figures {
+/* How the routes of the server that runs this request did since its start. */
+struct http_route_stats {
     const struct route *route;
-    uint64_t count, errors; /* errors: status 500 and above */
-    int64_t p50, p95, p99, slowest;
+    struct quantiles latency; /* from the last byte of the request to the complete answer */
+    uint64_t errors;          /* answered 5xx */
 };
-size_t http_server_figures(const struct http_server *server, struct arena *arena,
-                           struct route_figures **figures);
-
-struct server_figures {
-    unsigned connections, queued, busy; /* now */
-    uint64_t requests, rejected, bytes_in, bytes_out;
-};
-struct server_figures http_server_state(const struct http_server *server);
+void http_performance(const struct request *req,
+                      void (*visit)(void *to, const struct http_route_stats *stats), void *to);
 
 #endif
