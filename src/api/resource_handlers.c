@@ -383,9 +383,9 @@ static void parameters(struct route_list *list, struct route *route, size_t n, c
 
 #define ANSWERS(list, route, ...)                                                                            \
     do {                                                                                                     \
-        const struct answer all[] = { __VA_ARGS__ };                                                         \
-        (route)->answers = arena_memdup((list)->arena, all, sizeof(all));                                    \
-        (route)->answer_count = ARRAY_LEN(all);                                                              \
+        const struct answer given[] = { __VA_ARGS__ };                                                       \
+        (route)->answers = arena_memdup((list)->arena, given, sizeof(given));                                \
+        (route)->answer_count = ARRAY_LEN(given);                                                            \
     } while (0)
 
 #define PROBLEM(code, text)                                                                                  \

@@ -60,15 +60,14 @@ enum config_type {
 
 struct setting {
     const char *name;
-    enum config_type type;
-    size_t offset;       /* into struct config */
     const char *value;   /* default, in the form it is written in; "" for unset */
     const char *meaning; /* one or two sentences for operators */
     const char *section; /* heading in the documentation */
-    int64_t min,
-        max; /* INT as is, SIZE in bytes, DURATION in microseconds; TEXT: length bounds (max 0: 4096) */
-    const char *words; /* WORD: accepted words, separated by a bar; URL: accepted schemes */
-    bool secret;       /* masked in print-outs; NAME_FILE is accepted */
+    const char *words;   /* WORD: accepted words, separated by a bar; URL: accepted schemes */
+    size_t offset;       /* into struct config */
+    int64_t min, max;    /* INT as is, SIZE bytes, DURATION microseconds; TEXT: length (max 0: 4096) */
+    enum config_type type;
+    bool secret; /* masked in print-outs; NAME_FILE is accepted */
 };
 
 extern const struct setting config_settings[];

@@ -5,45 +5,20 @@
 
 #define AT(member) offsetof(struct config, member)
 
-#define TEXT(n, m, d, s, why, ...)                                                                           \
-    {                                                                                                        \
-        .name = n, .type = CONFIG_TEXT, .offset = AT(m), .value = d, .section = s, .meaning = why,           \
-        ##__VA_ARGS__                                                                                        \
-    }
-#define WORD(n, m, d, w, s, why)                                                                             \
-    {                                                                                                        \
-        .name = n, .type = CONFIG_WORD, .offset = AT(m), .value = d, .words = w, .section = s,               \
-        .meaning = why                                                                                       \
-    }
-#define URL(n, m, d, w, s, why, ...)                                                                         \
-    {                                                                                                        \
-        .name = n, .type = CONFIG_URL, .offset = AT(m), .value = d, .words = w, .section = s,                \
-        .meaning = why, ##__VA_ARGS__                                                                        \
-    }
-#define INT(n, m, d, lo, hi, s, why)                                                                         \
-    {                                                                                                        \
-        .name = n, .type = CONFIG_INT, .offset = AT(m), .value = d, .min = lo, .max = hi, .section = s,      \
-        .meaning = why                                                                                       \
-    }
-#define SIZE(n, m, d, lo, hi, s, why)                                                                        \
-    {                                                                                                        \
-        .name = n, .type = CONFIG_SIZE, .offset = AT(m), .value = d, .min = lo, .max = hi, .section = s,     \
-        .meaning = why                                                                                       \
-    }
-#define SPAN(n, m, d, lo, hi, s, why)                                                                        \
-    {                                                                                                        \
-        .name = n, .type = CONFIG_DURATION, .offset = AT(m), .value = d, .min = lo, .max = hi, .section = s, \
-        .meaning = why                                                                                       \
-    }
-#define BOOL(n, m, d, s, why)                                                                                \
-    {                                                                                                        \
-        .name = n, .type = CONFIG_BOOL, .offset = AT(m), .value = d, .section = s, .meaning = why            \
-    }
+/* clang-format off */
+#define ROW(n, kind, m, d, s, why) .name = (n), .type = (kind), .offset = AT(m), .value = (d), .section = (s), .meaning = (why)
+
+#define TEXT(n, m, d, s, why, ...)    { ROW(n, CONFIG_TEXT, m, d, s, why), ##__VA_ARGS__ }
+#define WORD(n, m, d, w, s, why)      { ROW(n, CONFIG_WORD, m, d, s, why), .words = (w) }
+#define URL(n, m, d, w, s, why, ...)  { ROW(n, CONFIG_URL, m, d, s, why), .words = (w), ##__VA_ARGS__ }
+#define INT(n, m, d, lo, hi, s, why)  { ROW(n, CONFIG_INT, m, d, s, why), .min = (lo), .max = (hi) }
+#define SIZE(n, m, d, lo, hi, s, why) { ROW(n, CONFIG_SIZE, m, d, s, why), .min = (lo), .max = (hi) }
+#define SPAN(n, m, d, lo, hi, s, why) { ROW(n, CONFIG_DURATION, m, d, s, why), .min = (lo), .max = (hi) }
+#define BOOL(n, m, d, s, why)         { ROW(n, CONFIG_BOOL, m, d, s, why) }
 
 #define KIB INT64_C(1024)
 #define MIB (1024 * KIB)
 
-/* clang-format off */
 const struct setting config_settings[] = {
     WORD("ENVIRONMENT", environment, "development", "development|test|production", "General",
          "Where the process runs. In production weak or missing secrets stop the start."),
