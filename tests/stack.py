@@ -16,7 +16,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
-from services import Postgres, Redis, die_with_parent, stop_process
+from services import Postgres, Redis, die_with_parent, postgres_bin, stop_process  # noqa: F401 - postgres_bin is for benchmarks
 
 START_SECONDS = 20
 

@@ -1,0 +1,170 @@
+"""Measures the API against what it stands on, in one run on one machine; prints JSON lines of ratios.
+
+    read_one    GET /trackers/{id}, against pgbench running the same SQL with prepared statements (target 0.4)
+    list_50     GET /trackers?limit=50, against the same (target 0.6)
+    not_modified GET /trackers/{id} with If-None-Match, against a bare libmicrohttpd constant answer (target 0.5)
+    idle_memory resident MiB of `trackerd api` with 1,000 idle keep-alive connections (at most 64)
+
+Authenticated as a customer of one of 200 tenants with 1 million trackers (BENCH_TRACKERS, default 1000000).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from stack import Stack, free_port, postgres_bin
+
+TENANTS = 200
+TRACKERS = int(os.environ.get("BENCH_TRACKERS", "1000000"))
+SECONDS = int(os.environ.get("BENCH_SECONDS", "8"))
+CONNECTIONS = 16
+IDLE_CONNECTIONS = 1000
+PASSWORD = "benchmark password 1"
+BUILD = Path(os.environ.get("BUILD", ROOT / "build")).absolute()
+
+SEED = """
+SET session_replication_role = replica;
+INSERT INTO clients (name) SELECT 'Tenant ' || n FROM generate_series(1, {tenants}) n;
+INSERT INTO trackers (client_id, name, mac_address, last_report_at, last_latitude, last_longitude)
+SELECT ids.id, 'Unit ' || n, upper(regexp_replace(lpad(to_hex(n), 12, '0'), '(..)(?=.)', '\\1:', 'g')),
+       now() - n * interval '1 second', 45 + n % 1000 / 100.0, 5 + n % 1500 / 100.0
+FROM generate_series(1, {trackers}) n
+JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS at FROM clients) ids ON ids.at = n % {tenants};
+SET session_replication_role = origin;
+VACUUM ANALYZE trackers;
+ANALYZE;
+"""
+
+
+def emit(bench: str, value: float, target: float, at_most: bool = False, **facts: object) -> bool:
+    ok = value <= target if at_most else value >= target
+    key = "mib" if at_most else "ratio"
+    print(json.dumps({"bench": bench, key: round(value, 3), "target": target, "ok": ok, **facts}), flush=True)
+    return ok
+
+
+def wrk(url: str, headers: dict[str, str]) -> float:
+    """Requests per second; every answer must be a success or a 304."""
+    command = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{SECONDS}s", url]
+    for name, value in headers.items():
+        command += ["-H", f"{name}: {value}"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in output:
+        raise SystemExit(f"wrk saw errors:\n{output}")
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1))
+
+
+def sql_behind(stack: Stack, client: httpx.Client, path: str) -> tuple[str, list[str]]:
+    """The statement that a request runs, and its parameters, from PostgreSQL's own log."""
+    stack.postgres.psql("ALTER SYSTEM SET log_min_duration_statement = 0; SELECT pg_reload_conf()")
+    time.sleep(0.5)
+    mark = stack.postgres.log_file.stat().st_size
+    client.get(path, headers={"Cache-Control": "no-cache"}).raise_for_status()
+    time.sleep(0.5)
+    stack.postgres.psql("ALTER SYSTEM RESET log_min_duration_statement; SELECT pg_reload_conf()")
+    with open(stack.postgres.log_file, errors="replace") as log:
+        log.seek(mark)
+        text = log.read()
+    entries = re.findall(r"execute [^:]*: (.*?)\n(?=\d{4}-)(?:[^\n]*DETAIL:  parameters: ([^\n]*)\n)?", text, re.DOTALL)
+    for sql, parameters in reversed(entries):
+        if "trackers" in sql and "set_config" not in sql:
+            values = re.findall(r"\$\d+ = (?:'((?:[^']|'')*)'|(NULL))", parameters or "")
+            return sql.strip(), [value.replace("''", "'") for value, _ in values]
+    raise SystemExit("the request's statement is not in PostgreSQL's log")
+
+
+def pgbench(stack: Stack, folder: Path, sql: str, values: list[str], clients: str) -> float:
+    """Transactions per second of the same statement, prepared, through the same row-level security."""
+    script = folder / "script.sql"
+    for number in range(len(values), 0, -1):
+        sql = sql.replace(f"${number}", f":p{number}")
+    script.write_text(" ".join(sql.split()) + ";\n")
+    command = [str(postgres_bin() / "pgbench"), "-n", "-M", "prepared", "-c", str(CONNECTIONS), "-j", "2"]
+    command += ["-T", str(SECONDS), "-f", str(script)]
+    for number, value in enumerate(values, 1):
+        command += ["-D", f"p{number}={value}"]
+    options = f"-c tracker.role=user -c tracker.clients={clients} -c tracker.user=1"
+    env = {**os.environ, "PGOPTIONS": options}
+    result = subprocess.run([*command, stack.postgres.url(user="api_login")], capture_output=True, text=True, env=env)
+    if result.returncode != 0:
+        raise SystemExit(f"pgbench: {result.stderr}")
+    return float(re.search(r"tps = ([\d.]+)", result.stdout).group(1))
+
+
+def bare_rate() -> float:
+    """Requests per second of a server that is nothing but libmicrohttpd."""
+    port = free_port()
+    server = subprocess.Popen([BUILD / "bench" / "api" / "bare_server", str(port)])
+    try:
+        time.sleep(0.5)
+        return wrk(f"http://127.0.0.1:{port}/", {})
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def idle_memory(stack: Stack) -> float:
+    """Resident MiB with idle connections that have each sent one request."""
+    held = []
+    for _ in range(IDLE_CONNECTIONS):
+        connection = socket.create_connection(("127.0.0.1", stack.port))
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        held.append(connection)
+    for connection in held:
+        connection.recv(4096)
+    status = Path(f"/proc/{stack.api.pid}/status").read_text()
+    for connection in held:
+        connection.close()
+    return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
+
+
+def main() -> int:
+    folder = Path(tempfile.mkdtemp(prefix="tracker-bench-", dir="/tmp"))
+    folder.chmod(0o711)
+    ok = True
+    with Stack(
+        folder, binary=str(BUILD / "trackerd"), settings={"LOG_LEVEL": "warn", "PASSWORD_MEMORY": "8M"}
+    ) as stack:
+        memory = idle_memory(stack)
+        ok &= emit("api_idle_memory", memory, 64, at_most=True, connections=IDLE_CONNECTIONS)
+        stack.postgres.psql(SEED.format(tenants=TENANTS, trackers=TRACKERS), "tracker")
+        tenant = stack.postgres.psql("SELECT max(id) FROM clients", "tracker")
+        tracker = stack.postgres.psql(f"SELECT max(id) FROM trackers WHERE client_id = {tenant}", "tracker")
+        stack.create_user("bench@example.com", PASSWORD, clients=(tenant,))
+        with httpx.Client(base_url=stack.url + "/api/v1", timeout=30) as client:
+            answer = client.post("/auth/login/json", json={"email": "bench@example.com", "password": PASSWORD})
+            bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+            client.headers.update(bearer)
+            # Without the process's memory of answers, so that the database is really asked.
+            uncached = bearer | {"Cache-Control": "no-cache"}
+            for bench, path, target in (
+                ("api_read_one", f"/trackers/{tracker}", 0.4),
+                ("api_list_50", "/trackers?limit=50", 0.6),
+            ):
+                sql, values = sql_behind(stack, client, path)
+                api = wrk(f"{stack.url}/api/v1{path}", uncached)
+                plain = pgbench(stack, folder, sql, values, f"{{{tenant}}}")
+                facts = {"requests_per_s": round(api), "pgbench_per_s": round(plain), "trackers": TRACKERS}
+                ok &= emit(bench, api / plain, target, **facts)
+            etag = client.get(f"/trackers/{tracker}").headers["ETag"]
+            api = wrk(f"{stack.url}/api/v1/trackers/{tracker}", bearer | {"If-None-Match": etag})
+            bare = bare_rate()
+            ok &= emit("api_not_modified", api / bare, 0.5, requests_per_s=round(api), bare_per_s=round(bare))
+    return 0 if ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
