@@ -25,7 +25,7 @@ import httpx
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from stack import Stack, free_port, postgres_bin
+from stack import Stack, free_port, postgres_bin  # noqa: E402
 
 TENANTS = 200
 TRACKERS = int(os.environ.get("BENCH_TRACKERS", "1000000"))
