@@ -61,9 +61,10 @@ struct request_private {
     unsigned allowed;       /* methods of the path, bits 1 << enum http_method */
     size_t body_limit;      /* bytes */
     size_t body_received;   /* bytes */
-    bool body_too_large;    /* answered 413 when all has arrived or the connection is closed */
     bool close;             /* the connection ends after this answer */
     bool logged;
+    bool counted;              /* in the server's in_flight */
+    bool handed;               /* in the server's handed */
     int64_t handled_usec;      /* time in the handler */
     int64_t queued_usec;       /* time waiting for one */
     struct sse_stream *stream; /* the answer is a stream of events */

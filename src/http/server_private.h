@@ -67,7 +67,9 @@ struct http_connection {
 
 struct connections;
 
-struct connections *connections_new(int64_t idle_timeout, int64_t request_timeout);
+/* tick is called once a second, on a thread of its own. */
+struct connections *connections_new(int64_t idle_timeout, int64_t request_timeout, void (*tick)(void *self),
+                                    void *self);
 void connections_free(struct connections *connections);
 struct http_connection *connections_add(struct connections *connections, int fd, const char *ip);
 void connections_remove(struct connections *connections, struct http_connection *connection);
@@ -141,6 +143,7 @@ struct http_server {
 
     pthread_mutex_t lock;
     pthread_cond_t idle;    /* in_flight became 0 */
+    size_t handed;          /* of those, the ones given to handlers; guarded by lock */
     size_t in_flight;       /* accepted and not yet sent; guarded by lock */
     struct request *spares; /* guarded by lock */
     size_t spare_count;
