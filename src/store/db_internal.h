@@ -1,0 +1,56 @@
+/* What the parts of the database client share. */
+#ifndef STORE_DB_INTERNAL_H
+#define STORE_DB_INTERNAL_H
+
+#include <libpq-fe.h>
+
+#include "store/db.h"
+
+/* Statements kept prepared on one connection; lists with many filters have many texts, and the server pays
+ * memory for each. */
+#define PREPARED_MAX 512
+
+/* One connection, primary or replica. */
+struct link {
+    const char *url;
+    PGconn *conn;       /* NULL: not connected */
+    int64_t retry_at;   /* monotonic; no attempt before */
+    int64_t delay;      /* the next back-off, microseconds */
+    uint64_t *prepared; /* hashes of statements prepared on this connection, sorted by arrival */
+    size_t prepared_count;
+    int64_t lag_checked_at; /* replica: monotonic time of the last check */
+    bool lag_ok;
+};
+
+struct db {
+    struct db_options options;
+    struct link primary, replica;
+    struct arena *arena; /* of the current unit of work */
+    struct db_context context;
+    bool has_context, in_transaction, transaction_failed;
+    struct db_stats stats;
+    unsigned random; /* state of the jitter */
+};
+
+struct rows {
+    PGresult *result; /* NULL when there was no answer */
+    enum db_status status;
+    struct arena *arena;
+    const char *message, *sqlstate, *constraint;
+};
+
+/* ---- connections (db_connect.c) ---- */
+
+/* True when the link is connected; tries to connect when the back-off allows it. */
+MUST_CHECK bool link_open(struct db *db, struct link *link);
+void link_close(struct db *db, struct link *link, bool failed);
+/* True when the server closed an idle connection meanwhile. Reads what is pending, does not block. */
+bool link_is_dead(const struct link *link);
+bool link_remembers(const struct link *link, uint64_t hash);
+void link_remember(struct link *link, uint64_t hash);
+
+/* ---- results (rows.c) ---- */
+struct rows *rows_of(struct db *db, PGresult *result); /* takes the result */
+struct rows *rows_failed(struct db *db, enum db_status status, const char *message);
+
+#endif
