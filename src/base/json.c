@@ -121,11 +121,16 @@ void json_text(struct json *json, const char *text)
         json_text_n(json, text, strlen(text));
 }
 
-void json_key(struct json *json, const char *key)
+void json_key_n(struct json *json, const char *key, size_t len)
 {
-    json_text(json, key);
+    json_text_n(json, key, len);
     buf_putc(json->out, ':');
     json->comma[json->depth] = false;
+}
+
+void json_key(struct json *json, const char *key)
+{
+    json_key_n(json, key, strlen(key));
 }
 
 void json_raw(struct json *json, const char *value, size_t len)

@@ -27,6 +27,7 @@ void json_end_object(struct json *json);
 void json_start_array(struct json *json); /* [ */
 void json_end_array(struct json *json);
 void json_key(struct json *json, const char *key);
+void json_key_n(struct json *json, const char *key, size_t len);
 
 /* values; a NULL text writes null */
 void json_text(struct json *json, const char *text);

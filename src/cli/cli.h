@@ -24,6 +24,7 @@ struct command {
 extern const struct command cmd_account;
 extern const struct command cmd_config;
 extern const struct command cmd_keys;
+extern const struct command cmd_migrate;
 extern const struct command cmd_report;
 extern const struct command cmd_report_fetch; /* a part of cmd_report */
 extern const struct command cmd_user;

@@ -14,6 +14,7 @@ static const struct command *const commands[] = {
     &cmd_account,
     &cmd_config,
     &cmd_keys,
+    &cmd_migrate,
     &cmd_report,
 };
 

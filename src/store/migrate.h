@@ -9,25 +9,38 @@
 #include "base/error.h"
 #include "store/db.h"
 
+enum migrate_event {
+    MIGRATE_WAITING, /* another migrator holds the lock */
+    MIGRATE_APPLIED, /* one migration is done and committed */
+    MIGRATE_PENDING, /* dry run: it would be applied */
+};
+
 struct migrate_options {
-    const char *folder;   /* NULL: the migrations built into the binary */
-    bool dry_run;         /* only report what would be applied */
+    const char *folder; /* a folder like db/ (migrations, timeseries); NULL: what is built into the binary */
+    bool dry_run;       /* only report what would be applied */
     int64_t lock_timeout; /* microseconds to wait for another migrator; 0: 60 s */
+
+    /* Told as it happens; NULL is allowed. name is that of the migration, or NULL. */
+    void (*notify)(void *self, enum migrate_event event, const char *name, int64_t usec);
+    void *self;
 };
 
 struct migrate_report {
-    size_t applied, already;       /* numbers of migrations */
+    size_t applied, already;       /* numbers of migrations; a dry run counts those it would apply */
     int64_t version;               /* newest applied */
     const char *timeseries;        /* "timescale" or "native" */
     const char *timeseries_detail; /* extension version, or why it is native */
 };
 
-/* Refuses a migration that was changed after it was applied, a gap, and a database newer than the binary. */
+/* Refuses a migration that was changed after it was applied, a gap, and a database newer than the binary.
+ * Begins a unit of work of db in arena, without context. Codes: migration_changed, migration_gap,
+ * database_newer, migration_failed, migration_lock, migration_file, migration_name, migration_none,
+ * unavailable, database. */
 MUST_CHECK bool migrate_run(struct db *db, struct arena *arena, const struct migrate_options *options,
                             struct migrate_report *report, struct error *err);
 
 /* For servers at start: false with a sentence that names `trackerd migrate` unless the schema is at least
- * what this binary needs. */
+ * what this binary needs. Ends the unit of work of db: call db_use before its next use. */
 MUST_CHECK bool migrate_check(struct db *db, struct error *err);
 
 #endif

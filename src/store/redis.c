@@ -28,7 +28,7 @@
 #define MAX_WAIT   SECONDS(5)
 
 struct redis {
-    bool off; /* no url: nothing will ever be connected */
+    bool off;  /* no url: nothing will ever be connected */
     bool told; /* the failure was logged; its end will be, too */
     struct redis_url url;
     redisContext *context; /* NULL while not connected */
@@ -61,7 +61,8 @@ static bool prepare_tls(struct redis *redis, struct error *err)
     redisInitOpenSSL();
     redis->tls = redisCreateSSLContext(NULL, "/etc/ssl/certs", NULL, NULL, redis->url.host, &reason);
     if (redis->tls == NULL)
-        return error_set(err, "redis_tls", "TLS to Redis cannot be set up: %s", redisSSLContextGetError(reason));
+        return error_set(err, "redis_tls", "TLS to Redis cannot be set up: %s",
+                         redisSSLContextGetError(reason));
     return true;
 #else
     return error_set(err, "redis_tls", "REDIS_URL asks for TLS (rediss://), which this build does not have");
@@ -185,8 +186,8 @@ static bool start_tls(struct redis *redis)
 static bool open_connection(struct redis *redis)
 {
     struct timeval limit = to_timeval(redis->timeout);
-    redis->context = redis->url.local ? redisConnectUnixWithTimeout(redis->url.host, limit) :
-                                        redisConnectWithTimeout(redis->url.host, redis->url.port, limit);
+    redis->context = redis->url.local ? redisConnectUnixWithTimeout(redis->url.host, limit)
+                                      : redisConnectWithTimeout(redis->url.host, redis->url.port, limit);
     if (redis->context == NULL)
         return give_up(redis, "not enough memory");
     if (redis->context->err != 0 || redisSetTimeout(redis->context, limit) != REDIS_OK)

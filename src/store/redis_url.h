@@ -18,8 +18,9 @@ struct redis_url {
     int database;
 };
 
-/* redis://[[user]:password@]host[:port][/database], rediss:// likewise, unix://[[user]:password@]/path[?db=n].
- * User, password and path may be percent-encoded. The message never holds a part of the url. */
+/* redis://[[user]:password@]host[:port][/database], rediss:// likewise,
+ * unix://[[user]:password@]/path[?db=n]. User, password and path may be percent-encoded. The message never
+ * holds a part of the url. */
 MUST_CHECK bool redis_url_parse(const char *url, struct redis_url *out, struct error *err);
 
 #endif

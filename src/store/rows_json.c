@@ -1,5 +1,5 @@
-/* Result sets as JSON, straight from PostgreSQL's text form. Called for every cell of every list: no printf, no
- * detour by binary values. */
+/* Result sets as JSON, straight from PostgreSQL's text form. Called for every cell of every list: no printf,
+ * no detour by binary values. */
 #include "store/rows_json.h"
 
 #include <string.h>
@@ -37,8 +37,9 @@ static void write_number(const char *text, size_t len, struct json *json)
         json_write_null(json);
 }
 
-/* "2026-11-24 10:30:00.25+00", as sessions in UTC with DateStyle ISO write it, becomes "2026-11-24T10:30:00.25Z".
- * What does not look like that (infinity, years beyond 9999) is written as it is. */
+/* "2026-11-24 10:30:00.25+00", as sessions in UTC with DateStyle ISO write it, becomes
+ * "2026-11-24T10:30:00.25Z". What does not look like that (infinity, years beyond 9999) is written as it is.
+ */
 static void write_time(const char *text, size_t len, struct json *json)
 {
     char out[RFC3339_SIZE];
@@ -166,7 +167,8 @@ static size_t nest_end(const struct rows *rows, const char *name, size_t prefix,
     return from;
 }
 
-/* Columns [from, end) as members of the open object; the first skip characters of their names are dealt with. */
+/* Columns [from, end) as members of the open object; the first skip characters of their names are dealt with.
+ */
 static void write_members(const struct rows *rows, size_t row, size_t from, size_t end, size_t skip,
                           struct json *json)
 {
