@@ -57,7 +57,7 @@ const struct setting config_settings[] = {
     INT("HTTP_MAX_CONNECTIONS", http_max_connections, "10000", 10, 1000000, "HTTP", "Open connections."),
     INT("HTTP_IP_CONNECTIONS", http_ip_connections, "0", 0, 1000000, "HTTP",
         "Open connections from one address; 0 for no limit (behind a proxy)."),
-    SIZE("HTTP_MAX_HEADER", http_max_header, "32K", 4 * KIB, MIB, "HTTP", "Size of a request's line and headers."),
+    SIZE("HTTP_MAX_HEADER", http_max_header, "16K", 4 * KIB, MIB, "HTTP", "Size of a request's line and headers."),
     SIZE("HTTP_MAX_BODY", http_max_body, "1M", KIB, 64 * MIB, "HTTP", "Size of a request's body, imports and uploads apart."),
     SIZE("HTTP_MAX_UPLOAD", http_max_upload, "64M", KIB, 1024 * MIB, "HTTP", "Size of an imported or uploaded file."),
     SPAN("HTTP_IDLE_TIMEOUT", http_idle_timeout, "75s", SECONDS(1), HOURS(1), "HTTP", "Idle keep-alive connections are closed after this."),

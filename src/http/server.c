@@ -420,7 +420,7 @@ static bool listen_on(struct http_server *server, struct error *err)
     if (server->listener < 0)
         return false;
 
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = { 0 };
     socklen_t size = sizeof(bound);
     getsockname(server->listener, (struct sockaddr *)&bound, &size);
     server->port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
