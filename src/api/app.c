@@ -2,6 +2,7 @@
 #include "api/app.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "api/resources.h"
 #include "api/search.h"
 #include "base/encode.h"
+#include "http/openapi.h"
 
 /* Hand-written routes, one table a file. */
 static const struct {
@@ -125,6 +127,36 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     admin_schemas(add, to);
 }
 
+void app_write_document(struct buf *out, const struct route *routes, size_t count)
+{
+    const struct openapi_info info = {
+        .title = "Tracker System",
+        .version = TRACKERD_VERSION,
+        .description = "Where tagged goods are: in storage, in transit or delivered, and since when.",
+        .server_url = "/",
+        .routes = routes,
+        .route_count = count,
+        .schemas = app_schemas,
+    };
+    openapi_write(out, &info);
+}
+
+/* The document and its tag, made once: routes do not change while the process runs. */
+static void make_document(struct app *app)
+{
+    app_write_document(&app->document, app->routes, app->route_count);
+    uint8_t digest[8];
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, crypto_generichash_BYTES_MIN);
+    crypto_generichash_update(&state, (const uint8_t *)app->document.data, app->document.len);
+    uint8_t full[crypto_generichash_BYTES_MIN];
+    crypto_generichash_final(&state, full, sizeof(full));
+    memcpy(digest, full, sizeof(digest));
+    char hex[HEX_SIZE(sizeof(digest))];
+    hex_encode(digest, sizeof(digest), hex);
+    snprintf(app->document_etag, sizeof(app->document_etag), "\"%s\"", hex);
+}
+
 /* ---- life ---- */
 
 struct app *app_new(const struct config *config, struct error *err)
@@ -155,6 +187,7 @@ struct app *app_new(const struct config *config, struct error *err)
     app->answers = answer_cache_new();
     app->writes = recent_writes_new(config->database_replica_max_lag + REPLICA_MARGIN);
     app->route_count = app_collect_routes(app->arena, &app->routes);
+    make_document(app);
     return app;
 
 failed:
@@ -170,6 +203,7 @@ void app_free(struct app *app)
     recent_writes_free(app->writes);
     sealer_wipe(&app->sealer);
     auth_free(app->auth);
+    buf_free(&app->document);
     arena_free(app->arena);
     wipe(app, sizeof(*app));
     free(app);

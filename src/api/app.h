@@ -24,6 +24,8 @@ struct app {
     struct arena *arena; /* routes and what they point to */
     const struct route *routes;
     size_t route_count;
+    struct buf document; /* OpenAPI, as JSON */
+    char document_etag[24];
 };
 
 /* Fails when a secret is missing, weak or malformed. */
@@ -32,6 +34,9 @@ void app_free(struct app *app);
 
 /* All routes of the API, without settings or a database (for `trackerd openapi`); they live in the arena. */
 size_t app_collect_routes(struct arena *arena, const struct route **routes);
+
+/* The OpenAPI document of these routes. */
+void app_write_document(struct buf *out, const struct route *routes, size_t count);
 
 /* Calls add(name, schema JSON) for every component schema. */
 void app_schemas(void (*add)(void *to, const char *name, const char *json), void *to);

@@ -25,7 +25,7 @@ struct config {
     const char *redis_url;
     int64_t redis_timeout;
     /* http */
-    const char *http_address, *cors_origins, *trusted_proxies;
+    const char *http_address, *cors_origins, *trusted_proxies, *docs_folder;
     int64_t http_port, http_threads, http_handlers, http_queue, http_max_connections, http_max_header,
         http_max_body, http_max_upload, http_idle_timeout, http_request_timeout, http_slow_request,
         http_shutdown_timeout, http_ip_connections;

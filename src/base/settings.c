@@ -67,6 +67,7 @@ const struct setting config_settings[] = {
          "Slower requests are logged with their queries."),
     SPAN("HTTP_SHUTDOWN_TIMEOUT", http_shutdown_timeout, "25s", SECONDS(1), MINUTES(10), "HTTP",
          "Time for accepted requests to finish when the process is asked to stop."),
+    TEXT("DOCS_FOLDER", docs_folder, "var/share/swagger-ui", "HTTP", "Folder with the files of Swagger UI, shown at /docs."),
     TEXT("CORS_ORIGINS", cors_origins, "", "HTTP", "Origins that may call the API from a browser, separated by commas."),
     TEXT("TRUSTED_PROXIES", trusted_proxies, "127.0.0.1,::1", "HTTP",
          "Addresses or networks (CIDR) whose X-Forwarded-For is believed, separated by commas."),

@@ -22,9 +22,11 @@ struct command {
 
 /* one for each file cmd_*.c */
 extern const struct command cmd_account;
+extern const struct command cmd_api;
 extern const struct command cmd_config;
 extern const struct command cmd_keys;
 extern const struct command cmd_migrate;
+extern const struct command cmd_openapi;
 extern const struct command cmd_report;
 extern const struct command cmd_report_fetch; /* a part of cmd_report */
 extern const struct command cmd_user;

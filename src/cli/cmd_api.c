@@ -1,0 +1,171 @@
+/* trackerd api: serves the REST API until it is asked to stop. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/app.h"
+#include "auth/principal.h"
+#include "base/log.h"
+#include "base/timeutil.h"
+#include "cli/cli.h"
+#include "http/server.h"
+#include "store/db.h"
+#include "store/migrate.h"
+#include "store/redis.h"
+
+static struct db *open_database(const struct config *config)
+{
+    const struct db_options options = {
+        .url = config->database_url,
+        .replica_url = config->database_replica_url,
+        .transaction_pooler = strcmp(config->database_pooler, "transaction") == 0,
+        .statement_timeout = config->database_statement_timeout,
+        .connect_timeout = config->database_connect_timeout,
+        .replica_max_lag = config->database_replica_max_lag,
+        .application_name = "trackerd api",
+    };
+    return db_new(&options);
+}
+
+/* ---- hooks ---- */
+
+static bool thread_start(const struct app *app, struct http_thread *thread, struct error *err)
+{
+    thread->redis = redis_new(app->config->redis_url, app->config->redis_timeout, err);
+    if (thread->redis == NULL)
+        return false;
+    thread->db = open_database(app->config);
+    return true;
+}
+
+static void thread_stop(const struct app *app, struct http_thread *thread)
+{
+    (void)app;
+    db_free(thread->db);
+    redis_free(thread->redis);
+}
+
+static bool before(struct request *req)
+{
+    db_use(req->db, req->arena, NULL);
+    return app_before(req);
+}
+
+static void describe(const struct request *req, struct http_log_extra *extra)
+{
+    const struct db_stats *stats = db_stats(req->db);
+    extra->user = req->principal != NULL ? req->principal->email : NULL;
+    extra->db_usec = stats->usec;
+    extra->db_statements = stats->statements;
+}
+
+static void queries(const struct request *req, struct json *json)
+{
+    const struct db_stats *stats = db_stats(req->db);
+    for (size_t i = 0; i < stats->listed; i++) {
+        json_start_object(json);
+        json_put_text(json, "sql", stats->list[i].sql);
+        json_put_double(json, "ms", (double)stats->list[i].usec / 1000);
+        json_put_int(json, "rows", (int64_t)stats->list[i].rows);
+        json_end_object(json);
+    }
+}
+
+/* ---- start and stop ---- */
+
+/* A login that could see past row security, or a schema that is not this binary's, must not serve. */
+static bool check_database(const struct config *config, struct error *err)
+{
+    if (config->database_url[0] == '\0')
+        return error_set(err, "setting_missing",
+                         "DATABASE_URL is not set; `trackerd config` tells what it means");
+    struct db *db = open_database(config);
+    struct arena *arena = arena_new();
+    db_use(db, arena, NULL);
+    bool ok = db_check_confined(db, err) && migrate_check(db, err);
+    db_free(db);
+    arena_free(arena);
+    return ok;
+}
+
+static bool check_secrets(const struct config *config, struct error *err)
+{
+    if (config->master_key[0] == '\0')
+        return error_set(err, "master_key_missing",
+                         "MASTER_KEY is not set; make one with: openssl rand -base64 32");
+    return true;
+}
+
+/* Blocked before threads start, so that only sigwait sees them. */
+static void block_stop_signals(sigset_t *stop)
+{
+    sigemptyset(stop);
+    sigaddset(stop, SIGTERM);
+    sigaddset(stop, SIGINT);
+    pthread_sigmask(SIG_BLOCK, stop, NULL);
+}
+
+static int serve(const struct config *config, struct app *app)
+{
+    const struct route_table table = { app->routes, app->route_count };
+    struct http_server_options options = { 0 };
+    http_options_from_config(&options, config);
+    options.tables = &table;
+    options.table_count = 1;
+    options.hooks = (struct http_hooks){ .app = app,
+                                         .thread_start = thread_start,
+                                         .thread_stop = thread_stop,
+                                         .before = before,
+                                         .after = app_after,
+                                         .fast = app_fast,
+                                         .describe = describe,
+                                         .queries = queries };
+    sigset_t stop;
+    block_stop_signals(&stop);
+    struct error err;
+    struct http_server *server = http_server_start(&options, &err);
+    if (server == NULL)
+        return cli_fail(&err);
+    LOG_INFO("api started", LOG_TEXT("address", config->http_address),
+             LOG_NUM("port", http_server_port(server)));
+
+    int received;
+    sigwait(&stop, &received);
+    LOG_INFO("api stopping", LOG_TEXT("signal", received == SIGINT ? "SIGINT" : "SIGTERM"));
+    if (!http_server_stop(server, config->http_shutdown_timeout)) {
+        LOG_WARN("requests were cut off",
+                 LOG_REAL("after_s", (double)config->http_shutdown_timeout / USEC_PER_SEC));
+        fflush(NULL);
+        _exit(EXIT_FAILED); /* handlers still run on what would be freed */
+    }
+    LOG_INFO("api stopped");
+    return EXIT_OK;
+}
+
+static int run(int argc, char **argv, const struct config *config)
+{
+    if (argc > 1)
+        return cli_usage("api", "unexpected argument %s", argv[1]);
+    struct error err;
+    if (!check_secrets(config, &err) || !check_database(config, &err))
+        return cli_fail(&err);
+    struct app *app = app_new(config, &err);
+    if (app == NULL)
+        return cli_fail(&err);
+    int status = serve(config, app);
+    app_free(app);
+    return status;
+}
+
+const struct command cmd_api = {
+    .name = "api",
+    .summary = "serve the REST API",
+    .help = "Usage: trackerd api\n\n"
+            "Serves the REST API, its OpenAPI document (/openapi.json, /docs), health and metrics on\n"
+            "HTTP_ADDRESS and HTTP_PORT until SIGTERM or SIGINT; then it finishes what it accepted.\n\n"
+            "Needed: DATABASE_URL (a login that is a member of tracker_api), MASTER_KEY, JWT_SECRET.\n"
+            "`trackerd config` lists every setting.\n",
+    .settings = true,
+    .run = run,
+};
