@@ -32,9 +32,8 @@ struct run {
 static bool fail_rows(struct run *run, const struct rows *rows, const char *doing)
 {
     if (rows_status(rows) == DB_UNAVAILABLE)
-        return error_set(run->err, "unavailable", "%s: the database cannot be reached: %s", doing,
-                         rows_message(rows));
-    return error_set(run->err, "database", "%s: %s", doing, rows_message(rows));
+        return error_set(run->err, "database_unavailable", "%s: the database cannot be reached", doing);
+    return error_set(run->err, "database_error", "%s: %s", doing, rows_message(rows));
 }
 
 static bool execute(struct run *run, const char *sql, const char *doing)
@@ -325,9 +324,9 @@ static bool check_version(struct db *db, struct error *err)
     static const char advice[] = "run `trackerd migrate`";
     const struct rows *rows = db_query(db, "SELECT to_regclass('public.schema_migrations') IS NOT NULL", "");
     if (rows_status(rows) == DB_UNAVAILABLE)
-        return error_set(err, "unavailable", "the database cannot be reached: %s", rows_message(rows));
+        return error_set(err, "database_unavailable", "the database at DATABASE_URL cannot be reached");
     if (!rows_ok(rows))
-        return error_set(err, "database", "the schema cannot be checked: %s", rows_message(rows));
+        return error_set(err, "database_error", "the schema cannot be checked: %s", rows_message(rows));
     if (!rows_bool(rows, 0, 0))
         return error_set(err, "schema_missing", "the database has no schema yet: %s", advice);
 
@@ -337,7 +336,7 @@ static bool check_version(struct db *db, struct error *err)
                          "this login may not read the schema's version: make it a member of tracker_api or "
                          "tracker_worker after `trackerd migrate`");
     if (!rows_ok(rows))
-        return error_set(err, "database", "the schema cannot be checked: %s", rows_message(rows));
+        return error_set(err, "database_error", "the schema cannot be checked: %s", rows_message(rows));
     int64_t version = rows_int(rows, 0, 0), needed = migration_newest();
     if (version < needed)
         return error_set(err, "schema_old",

@@ -35,7 +35,7 @@ struct migrate_report {
 /* Refuses a migration that was changed after it was applied, a gap, and a database newer than the binary.
  * Begins a unit of work of db in arena, without context. Codes: migration_changed, migration_gap,
  * database_newer, migration_failed, migration_lock, migration_file, migration_name, migration_none,
- * unavailable, database. */
+ * database_unavailable, database_error. */
 MUST_CHECK bool migrate_run(struct db *db, struct arena *arena, const struct migrate_options *options,
                             struct migrate_report *report, struct error *err);
 
