@@ -186,7 +186,7 @@ static void publish(struct request *req)
     memset(filler, 'y', (size_t)bytes);
     pthread_mutex_lock(&hub_lock);
     for (size_t i = 0; i < hub_count; i++)
-        reached += sse_send(hub[i], "5", "news", bytes > 0 ? filler : data);
+        reached += sse_send(hub[i], "5", "news", bytes > 0 || data == NULL ? filler : data);
     pthread_mutex_unlock(&hub_lock);
     free(filler);
     buf_printf(&out, "{\"reached\":%zu}", reached);
