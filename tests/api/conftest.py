@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,12 +49,16 @@ class ApiClient(httpx.Client):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(
-        tmp_path_factory.mktemp("stack"), binary=os.environ.get("TRACKERD", str(ROOT / "build" / "trackerd"))
-    ) as stack:
-        stack.create_user(ADMIN_EMAIL, PASSWORD, admin=True)
-        yield stack
+def server() -> Iterator[Stack]:
+    # Not pytest's own folder: another pytest that starts takes the database user's right to enter it away.
+    folder = Path(tempfile.mkdtemp(prefix="tracker-"))
+    folder.chmod(0o711)
+    try:
+        with Stack(folder, binary=os.environ.get("TRACKERD", str(ROOT / "build" / "trackerd"))) as stack:
+            stack.create_user(ADMIN_EMAIL, PASSWORD, admin=True)
+            yield stack
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
