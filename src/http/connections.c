@@ -25,6 +25,10 @@
 #define LINGER_TICK  (USEC_PER_SEC / 50)
 #define LINGER_LIMIT 256
 
+/* How long the network threads are given to notice that all connections have ended. */
+#define END_USEC SECONDS(2)
+#define END_TICK (USEC_PER_SEC / 200)
+
 struct lingering {
     int fd;
     int64_t until;
@@ -282,6 +286,17 @@ void connections_remove(struct connections *connections, struct http_connection 
         linger(connections, connection->fd);
     pthread_mutex_unlock(&connections->lock);
     free(connection);
+}
+
+void connections_end(struct connections *connections)
+{
+    pthread_mutex_lock(&connections->lock);
+    for (struct http_connection *c = connections->first; c != NULL; c = c->next)
+        shutdown(c->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&connections->lock);
+    int64_t until = time_monotonic() + END_USEC;
+    while (connections_count(connections) > 0 && time_monotonic() < until)
+        clock_sleep(&clock_system, END_TICK);
 }
 
 int64_t connections_count(void *self)

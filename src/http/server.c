@@ -594,6 +594,7 @@ bool http_server_stop(struct http_server *server, int64_t timeout)
     }
     for (size_t i = 0; i < ARRAY_LEN(gauges); i++)
         metric_gauge_forget(gauges[i]);
+    connections_end(server->connections);
     MHD_stop_daemon(server->daemon);
     server_free(server);
     return true;

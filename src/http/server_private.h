@@ -74,6 +74,10 @@ void connections_free(struct connections *connections);
 struct http_connection *connections_add(struct connections *connections, int fd, const char *ip);
 void connections_remove(struct connections *connections, struct http_connection *connection);
 int64_t connections_count(void *connections);
+
+/* End all connections and wait until they are removed. libmicrohttpd 0.9.75 must not be stopped while a peer
+ * sends: an error it finds in a request then is answered without an answer, at address 0. */
+void connections_end(struct connections *connections);
 void connection_phase(struct http_connection *connection, enum connection_phase phase);
 
 /* The answer has so many bytes: a reader may take its time, but not for ever. */
