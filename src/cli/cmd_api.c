@@ -48,7 +48,8 @@ static void thread_stop(const struct app *app, struct http_thread *thread)
 
 static bool before(struct request *req)
 {
-    db_use(req->db, req->arena, NULL);
+    if (req->db != NULL) /* routes that are answered on the network thread have none */
+        db_use(req->db, req->arena, NULL);
     return app_before(req);
 }
 

@@ -40,6 +40,7 @@ struct http_hooks {
     bool (*thread_start)(const struct app *app, struct http_thread *thread, struct error *err);
     void (*thread_stop)(const struct app *app, struct http_thread *thread);
 
+    /* Around the handler. For ROUTE_FAST on the network thread: must not block, db and redis are NULL. */
     bool (*before)(struct request *req); /* false: answered */
     void (*after)(struct request *req);  /* the handler ran */
 
