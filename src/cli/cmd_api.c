@@ -55,6 +55,8 @@ static bool before(struct request *req)
 
 static void describe(const struct request *req, struct http_log_extra *extra)
 {
+    if (req->db == NULL)
+        return;
     const struct db_stats *stats = db_stats(req->db);
     extra->user = req->principal != NULL ? req->principal->email : NULL;
     extra->db_usec = stats->usec;
@@ -63,6 +65,8 @@ static void describe(const struct request *req, struct http_log_extra *extra)
 
 static void queries(const struct request *req, struct json *json)
 {
+    if (req->db == NULL)
+        return;
     const struct db_stats *stats = db_stats(req->db);
     for (size_t i = 0; i < stats->listed; i++) {
         json_start_object(json);
