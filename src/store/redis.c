@@ -3,9 +3,6 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
-#ifdef HAVE_HIREDIS_SSL
-#include <hiredis/hiredis_ssl.h>
-#endif
 #include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -18,6 +15,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/timeutil.h"
+#include "store/redis_tls.h"
 #include "store/redis_url.h"
 
 #define DEFAULT_TIMEOUT (USEC_PER_SEC / 2)
@@ -32,9 +30,7 @@ struct redis {
     bool told; /* the failure was logged; its end will be, too */
     struct redis_url url;
     redisContext *context; /* NULL while not connected */
-#ifdef HAVE_HIREDIS_SSL
-    redisSSLContext *tls;
-#endif
+    struct redis_tls *tls;
     int64_t timeout;
     int64_t patience;   /* beyond timeout, for the next reply only */
     int64_t wait;       /* length of the next back-off */
@@ -54,19 +50,9 @@ static void ignore_broken_pipes(void)
 
 static bool prepare_tls(struct redis *redis, struct error *err)
 {
-    if (!redis->url.tls)
-        return true;
-#ifdef HAVE_HIREDIS_SSL
-    redisSSLContextError reason = REDIS_SSL_CTX_NONE;
-    redisInitOpenSSL();
-    redis->tls = redisCreateSSLContext(NULL, "/etc/ssl/certs", NULL, NULL, redis->url.host, &reason);
-    if (redis->tls == NULL)
-        return error_set(err, "redis_tls", "TLS to Redis cannot be set up: %s",
-                         redisSSLContextGetError(reason));
-    return true;
-#else
-    return error_set(err, "redis_tls", "REDIS_URL asks for TLS (rediss://), which this build does not have");
-#endif
+    if (redis->url.tls)
+        redis->tls = redis_tls_new(redis->url.host, err);
+    return !redis->url.tls || redis->tls != NULL;
 }
 
 struct redis *redis_new(const char *url, int64_t timeout_usec, struct error *err)
@@ -100,10 +86,7 @@ void redis_free(struct redis *redis)
     if (redis == NULL)
         return;
     disconnect(redis);
-#ifdef HAVE_HIREDIS_SSL
-    if (redis->tls != NULL)
-        redisFreeSSLContext(redis->tls);
-#endif
+    redis_tls_free(redis->tls);
     wipe(redis, sizeof(*redis));
     free(redis);
 }
@@ -173,16 +156,6 @@ static bool greet(struct redis *redis)
     return (!login || greeted(redis, "AUTH")) && (!choose || greeted(redis, "SELECT"));
 }
 
-static bool start_tls(struct redis *redis)
-{
-#ifdef HAVE_HIREDIS_SSL
-    if (redis->tls != NULL && redisInitiateSSLWithContext(redis->context, redis->tls) != REDIS_OK)
-        return give_up_context(redis);
-#endif
-    (void)redis;
-    return true;
-}
-
 static bool open_connection(struct redis *redis)
 {
     struct timeval limit = to_timeval(redis->timeout);
@@ -194,7 +167,9 @@ static bool open_connection(struct redis *redis)
         return give_up_context(redis);
     if (!redis->url.local)
         (void)redisEnableKeepAlive(redis->context);
-    if (!start_tls(redis) || !greet(redis))
+    if (redis->tls != NULL && !redis_tls_start(redis->tls, redis->context))
+        return give_up_context(redis);
+    if (!greet(redis))
         return false;
     if (redis->told)
         LOG_INFO("redis is back");
