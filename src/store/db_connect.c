@@ -1,9 +1,9 @@
 /* Connections to PostgreSQL: opening with a bound on time, back-off, session settings. */
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/timeutil.h"
 #include "store/db_internal.h"
@@ -11,6 +11,10 @@
 #define FIRST_DELAY     (50 * 1000) /* of the back-off, doubled at every failure */
 #define LAST_DELAY      SECONDS(3)  /* so that the API is back within seconds of the server */
 #define CONNECT_TIMEOUT SECONDS(5)
+#define REPLICA_TIMEOUT SECONDS(1)
+
+/* Messages of a dying server that an idle connection may hold: a warning, the reason, the end */
+#define FAREWELL_READS 8
 
 /* xorshift; jitter needs no better */
 static unsigned next_random(struct db *db)
@@ -40,8 +44,9 @@ void link_close(struct db *db, struct link *link, bool failed)
         PQfinish(link->conn);
     link->conn = NULL;
     link->prepared_count = 0;
-    if (link == &db->primary)
-        db->in_transaction = false;
+    link->forget = false;
+    if (link == &db->primary && db->in_transaction)
+        db->transaction_lost = true; /* what follows must not run outside it on the next connection */
     if (failed)
         back_off(db, link);
 }
@@ -61,24 +66,47 @@ static bool wait_connected(PGconn *conn, int64_t deadline)
     return state == PGRES_POLLING_OK;
 }
 
+/* What may be set there: the address's own options, then ours. False: the address cannot be read. */
+static bool session_options(const struct db *db, const char *url, struct buf *options)
+{
+    PQconninfoOption *parsed = PQconninfoParse(url, NULL);
+    if (parsed == NULL)
+        return false;
+    for (const PQconninfoOption *o = parsed; o->keyword != NULL; o++)
+        if (strcmp(o->keyword, "options") == 0 && o->val != NULL)
+            buf_puts(options, o->val);
+    PQconninfoFree(parsed);
+    if (!db->options.transaction_pooler)
+        buf_printf(options,
+                   " -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex"
+                   " -c statement_timeout=%lld",
+                   (long long)(db->options.statement_timeout / 1000));
+    return true;
+}
+
 static PGconn *start_connection(const struct db *db, const struct link *link)
 {
-    char options[128] = "";
-    if (!db->options.transaction_pooler)
-        snprintf(options, sizeof(options),
-                 "-c timezone=UTC -c datestyle=ISO -c bytea_output=hex -c statement_timeout=%lld",
-                 (long long)(db->options.statement_timeout / 1000));
-    const char *names[] = { "dbname",     "application_name", "options",          "client_encoding",
-                            "keepalives", "keepalives_idle",  "tcp_user_timeout", NULL };
+    struct buf options = { 0 };
+    if (!session_options(db, link->url, &options))
+        return NULL;
+    const char *names[] = { "dbname",           "application_name",
+                            "options",          "client_encoding",
+                            "keepalives",       "keepalives_idle",
+                            "keepalives_count", "keepalives_interval",
+                            "tcp_user_timeout", NULL };
     const char *values[] = { link->url,
                              db->options.application_name,
-                             options[0] != '\0' ? options : NULL,
+                             options.len > 0 ? options.data : NULL,
                              "UTF8",
                              "1",
                              "30",
+                             "3",
+                             "10",
                              "10000",
                              NULL };
-    return PQconnectStartParams(names, values, 1);
+    PGconn *conn = PQconnectStartParams(names, values, 1);
+    buf_free(&options);
+    return conn;
 }
 
 static void ignore_notice(void *arg, const PGresult *result)
@@ -95,11 +123,14 @@ bool link_open(struct db *db, struct link *link)
         return false;
     PGconn *conn = start_connection(db, link);
     int64_t timeout = db->options.connect_timeout > 0 ? db->options.connect_timeout : CONNECT_TIMEOUT;
+    /* Reads need not wait long for a replica: the primary can answer. */
+    if (link == &db->replica && timeout > REPLICA_TIMEOUT)
+        timeout = REPLICA_TIMEOUT;
     if (conn == NULL || PQstatus(conn) == CONNECTION_BAD ||
         !wait_connected(conn, time_monotonic() + timeout)) {
         /* libpq's message names host and user, never the password. */
         LOG_WARN("database not reached", LOG_TEXT("server", link == &db->replica ? "replica" : "primary"),
-                 LOG_TEXT("reason", conn != NULL ? PQerrorMessage(conn) : "out of memory"));
+                 LOG_TEXT("reason", conn != NULL ? PQerrorMessage(conn) : "the address cannot be read"));
         PQfinish(conn);
         back_off(db, link);
         return false;
@@ -113,11 +144,42 @@ bool link_open(struct db *db, struct link *link)
 
 bool link_is_dead(const struct link *link)
 {
-    /* Between statements the server sends nothing but its farewell. */
-    struct pollfd ready = { .fd = PQsocket(link->conn), .events = POLLIN };
-    if (poll(&ready, 1, 0) == 0)
-        return false;
-    return PQconsumeInput(link->conn) == 0 || PQstatus(link->conn) == CONNECTION_BAD;
+    /* Between statements the server sends nothing but notices and its farewell, of which the end of the
+     * stream is seen only by a further read. */
+    for (int i = 0; i < FAREWELL_READS; i++) {
+        struct pollfd ready = { .fd = PQsocket(link->conn), .events = POLLIN };
+        if (poll(&ready, 1, 0) == 0)
+            return false;
+        if (PQconsumeInput(link->conn) == 0 || PQisBusy(link->conn) || PQstatus(link->conn) == CONNECTION_BAD)
+            return true;
+    }
+    return false;
+}
+
+/* False when the deadline passes before there is something to read. */
+static bool wait_readable(PGconn *conn, int64_t deadline)
+{
+    struct pollfd ready = { .fd = PQsocket(conn), .events = POLLIN };
+    for (;;) {
+        int64_t left = deadline != 0 ? deadline - time_monotonic() : 0;
+        if (deadline != 0 && left <= 0)
+            return false;
+        if (poll(&ready, 1, deadline != 0 ? (int)(left / 1000) + 1 : -1) > 0)
+            return true;
+    }
+}
+
+PGresult *link_result(const struct link *link, int64_t deadline, bool *late)
+{
+    while (PQisBusy(link->conn)) {
+        if (!wait_readable(link->conn, deadline)) {
+            *late = true;
+            return NULL;
+        }
+        if (PQconsumeInput(link->conn) == 0)
+            break; /* PQgetResult makes a result of the loss */
+    }
+    return PQgetResult(link->conn);
 }
 
 bool link_remembers(const struct link *link, uint64_t hash)

@@ -16,7 +16,7 @@ static const struct {
     { "22", DB_CHECK },          { "42501", DB_DENIED },      { "40001", DB_CONFLICT },
     { "40P01", DB_CONFLICT },    { "57014", DB_TIMEOUT },     { "55P03", DB_TIMEOUT },
     { "08", DB_UNAVAILABLE },    { "57P", DB_UNAVAILABLE },   { "53300", DB_UNAVAILABLE },
-    { "25006", DB_UNAVAILABLE },
+    { "25006", DB_UNAVAILABLE }, { "25P03", DB_UNAVAILABLE },
 };
 
 static enum db_status status_of(const char *sqlstate)
@@ -54,7 +54,8 @@ struct rows *rows_of(struct db *db, PGresult *result)
         .result = result, .arena = db->arena, .message = "", .sqlstate = "", .constraint = ""
     };
     ExecStatusType type = PQresultStatus(result);
-    if (type == PGRES_TUPLES_OK || type == PGRES_COMMAND_OK || type == PGRES_COPY_IN)
+    if (type == PGRES_TUPLES_OK || type == PGRES_COMMAND_OK || type == PGRES_COPY_IN ||
+        type == PGRES_EMPTY_QUERY)
         return rows;
     rows->sqlstate = field(result, PG_DIAG_SQLSTATE);
     rows->constraint = field(result, PG_DIAG_CONSTRAINT_NAME);
@@ -183,9 +184,9 @@ const int64_t *rows_ints(const struct rows *rows, size_t row, size_t column, siz
         return NULL;
     int64_t *values = arena_zalloc(rows->arena, rows_length(rows, row, column) / 2 + 1, sizeof(*values));
     for (const char *p = text + 1; *p != '\0' && *p != '}';) {
-        char *end;
-        values[(*n)++] = strtoll(p, &end, 10);
-        p = *end == ',' ? end + 1 : end;
+        values[(*n)++] = strtoll(p, NULL, 10); /* NULL within counts as 0 */
+        p += strcspn(p, ",}");
+        p += *p == ',';
     }
     return values;
 }
