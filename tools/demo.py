@@ -52,6 +52,10 @@ COMPANIES = {
 }
 
 
+class DemoError(RuntimeError):
+    """The API refused a part of the demo data."""
+
+
 class Api:
     """As much of an HTTP client as the loader needs."""
 
@@ -78,7 +82,7 @@ class Api:
                 text = answer.read()
                 return json.loads(text) if text else {}
         except urllib.error.HTTPError as error:
-            raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')[:500]}") from None
+            raise DemoError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')[:500]}") from None
 
     def sign_in(self, email: str, password: str) -> None:
         self.token = self.call("POST", "/auth/login/json", {"email": email, "password": password})["access_token"]
@@ -165,8 +169,8 @@ def load_demo(url: str, tags: list[dict]) -> None:
                 body = {"client_id": client, "name": name, "center": center, "radius_m": 200}
                 places.append(api.ensure(f"/{kind}-locations", body, client_id=client))
         brand = api.ensure("/brands", {"client_id": client, "name": brand_name}, client_id=client)
-        run_body = {"brand_id": brand, "name": run_name, "location_ids": places}
-        run = api.ensure("/production-runs", run_body, brand_id=brand)
+        run = api.ensure("/production-runs", {"brand_id": brand, "name": run_name}, brand_id=brand)
+        api.call("PUT", f"/production-runs/{run}/locations", {"location_ids": places})
         if not api.call("GET", f"/trackers?client_id={client}&production_run_id={run}&limit=1")["items"]:
             part = tags[number * TRACKERS_PER_RUN : (number + 1) * TRACKERS_PER_RUN]
             path = f"/trackers/import?client_id={client}&production_run_id={run}"

@@ -20,7 +20,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo import ADMIN_EMAIL, PASSWORD, USER_EMAIL, load_demo, write_tags
+from demo import ADMIN_EMAIL, PASSWORD, USER_EMAIL, DemoError, load_demo, write_tags
 from services import Postgres, Redis, ServiceError, die_with_parent, stop_process
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -230,7 +230,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nrun: stopping")
         return 0
-    except (ServiceError, subprocess.CalledProcessError) as error:
+    except (ServiceError, DemoError, subprocess.CalledProcessError) as error:
         print(f"run: {error}", file=sys.stderr)
         return 1
     finally:
