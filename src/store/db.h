@@ -2,9 +2,11 @@
  * round trip.
  *
  * A struct db belongs to one thread. It connects on first use and again, with back-off, after the server was
- * away; a statement that fails because of that fails with DB_UNAVAILABLE and is never repeated silently.
- * Results live in the arena given with db_use and die with it. Every query costs one round trip: context,
- * statement and commit travel in one libpq pipeline. */
+ * away. A statement whose connection breaks fails with DB_UNAVAILABLE; only one that begins with SELECT,
+ * outside a transaction, is first tried once more on a new connection, so a SELECT must not call what may not
+ * run twice. A transaction whose connection broke runs nothing more until it is rolled back. Results live in
+ * the arena given with db_use and die with it. Every query costs one round trip: context, statement and
+ * commit travel in one libpq pipeline. */
 #ifndef STORE_DB_H
 #define STORE_DB_H
 

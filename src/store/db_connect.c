@@ -8,10 +8,11 @@
 #include "base/timeutil.h"
 #include "store/db_internal.h"
 
-#define FIRST_DELAY     (50 * 1000) /* of the back-off, doubled at every failure */
-#define LAST_DELAY      SECONDS(3)  /* so that the API is back within seconds of the server */
-#define CONNECT_TIMEOUT SECONDS(5)
-#define REPLICA_TIMEOUT SECONDS(1)
+#define FIRST_DELAY        (50 * 1000) /* of the back-off, doubled at every failure */
+#define LAST_DELAY         SECONDS(3)  /* so that the API is back within seconds of the server */
+#define CONNECT_TIMEOUT    SECONDS(5)
+#define REPLICA_TIMEOUT    SECONDS(1)
+#define REPLICA_LAST_DELAY SECONDS(15) /* an attempt holds up a read that the primary could answer */
 
 /* Messages of a dying server that an idle connection may hold: a warning, the reason, the end */
 #define FAREWELL_READS 8
@@ -35,7 +36,8 @@ static void back_off(struct db *db, struct link *link)
     }
     link->retry_at = time_monotonic() + link->delay / 2 +
                      (int64_t)(next_random(db) % (unsigned)link->delay) / 2;
-    link->delay = link->delay * 2 > LAST_DELAY ? LAST_DELAY : link->delay * 2;
+    int64_t last = link == &db->replica ? REPLICA_LAST_DELAY : LAST_DELAY;
+    link->delay = link->delay * 2 > last ? last : link->delay * 2;
 }
 
 void link_close(struct db *db, struct link *link, bool failed)

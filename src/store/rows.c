@@ -1,4 +1,5 @@
 /* Results: status by SQLSTATE, values in PostgreSQL's text form. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,16 +153,19 @@ bool rows_bool(const struct rows *rows, size_t row, size_t column)
 
 int64_t rows_time(const struct rows *rows, size_t row, size_t column)
 {
-    /* "2026-11-24 08:16:00.5+00": RFC 3339 but for the minutes of the offset, since sessions are in UTC */
+    /* "2026-11-24 08:16:00.5+00": RFC 3339 but for the minutes of the offset, since sessions are in UTC; a
+     * date has no time at all */
+    static const size_t date_length = sizeof("2026-11-24") - 1;
     const char *text = rows_text(rows, row, column);
     char full[64];
-    size_t len = text != NULL ? strlen(text) : 0;
     int64_t usec = 0;
-    if (len < 4 || len + 4 > sizeof(full))
+    if (text == NULL)
         return 0;
-    memcpy(full, text, len);
-    memcpy(full + len, text[len - 3] == '+' || text[len - 3] == '-' ? ":00" : "",
-           text[len - 3] == '+' || text[len - 3] == '-' ? 4 : 1);
+    if (strcmp(text, "infinity") == 0 || strcmp(text, "-infinity") == 0)
+        return text[0] == '-' ? TIME_MIN : TIME_MAX;
+    const char *rest = strlen(text) == date_length ? "T00:00:00Z" : ":00";
+    if (snprintf(full, sizeof(full), "%s%s", text, rest) >= (int)sizeof(full))
+        return 0;
     return time_parse(full, &usec) ? usec : 0;
 }
 

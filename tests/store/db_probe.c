@@ -170,13 +170,19 @@ static void types(void)
     EXPECT(n == 3 && list[0] == 1 && list[1] == 0 && list[2] == 3);
     EXPECT(rows_time(rows, 0, 1) == 0 && rows_time(rows, 0, 2) == TIME_MIN);
 
+    rows = db_query(db, "SELECT date '2026-11-24', timestamptz '2026-11-24 09:00+09', timestamptz 'infinity'",
+                    "");
+    EXPECT(rows_time(rows, 0, 0) == INT64_C(1795478400000000) &&
+           rows_time(rows, 0, 1) == rows_time(rows, 0, 0));
+    EXPECT(rows_time(rows, 0, 2) == TIME_MAX);
+
     /* one text with other types is another statement */
     EXPECT(rows_int(db_query(db, "SELECT $1 + 1", "i", (int64_t)41), 0, 0) == 42);
     EXPECT(rows_double(db_query(db, "SELECT $1 + 1", "d", 0.5), 0, 0) == 1.5);
     EXPECT(rows_int(db_query(db, "SELECT $1 + 1", "i", (int64_t)1), 0, 0) == 2);
     EXPECT(rows_affected(db_query(db, "INSERT INTO copied SELECT g, 'x' FROM generate_series(1, 3) g", "")) ==
            3);
-    EXPECT(db_stats(db)->statements == 6 && db_stats(db)->listed == 6);
+    EXPECT(db_stats(db)->statements == 7 && db_stats(db)->listed == 7);
 }
 
 static void transactions(void)

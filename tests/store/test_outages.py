@@ -142,9 +142,6 @@ def test_an_idle_primary_does_not_look_like_lag(primary: Postgres, standby: Stan
     assert p.ask("read") == "standby"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a standby that has replayed no transaction yet answers NULL, which counts as no lag"
-)
 def test_a_standby_that_falls_behind_is_not_read(primary: Postgres, standby: Standby, probe) -> None:
     p = probe(primary=primary.url(), replica=standby.url())
     assert p.ask("read") == "standby"
@@ -163,6 +160,7 @@ def test_writes_fail_fast_while_the_primary_is_away_and_recover(primary: Postgre
     assert p.ask("query") == "primary"
     primary.kill()
     try:
+        p.ask_until("query", "status 1")  # backends outlive their killed postmaster by a moment
         for _ in range(5):
             begin = time.monotonic()
             assert p.ask("query") == "status 1"  # DB_UNAVAILABLE
@@ -179,7 +177,6 @@ def written(primary: Postgres, what: str) -> int:
     return int(primary.psql(f"SELECT count(*) FROM written WHERE what = '{what}'", "tracker"))
 
 
-@pytest.mark.xfail(strict=True, reason="the look at an idle connection reads the farewell and misses the end behind it")
 def test_a_write_after_the_server_hung_up_is_not_refused(primary: Postgres, probe) -> None:
     """An idle connection that was closed is replaced before anything is sent, so that a write may go out too."""
     p = probe(primary=primary.url())
@@ -190,7 +187,6 @@ def test_a_write_after_the_server_hung_up_is_not_refused(primary: Postgres, prob
     assert written(primary, "after") == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a lost connection ends the transaction, and what follows commits by itself")
 def test_a_transaction_whose_connection_broke_writes_nothing(primary: Postgres, probe) -> None:
     """Only rollback is left: what follows must not go out on a new connection, each statement for itself."""
     p = probe(primary=primary.url())
@@ -205,16 +201,7 @@ def test_a_transaction_whose_connection_broke_writes_nothing(primary: Postgres, 
     assert p.ask("write whole") == "ok"  # the next unit of work is served
 
 
-@pytest.mark.parametrize(
-    "transaction",
-    [
-        False,
-        pytest.param(
-            True,
-            marks=pytest.mark.xfail(strict=True, reason="an outdated plan met in a transaction is never forgotten"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("transaction", [False, True])
 def test_a_plan_that_a_migration_outdated_is_made_again(primary: Postgres, probe, transaction: bool) -> None:
     primary.psql("DROP TABLE IF EXISTS shaped; CREATE TABLE shaped (a int)", "tracker")
     p = probe(primary=primary.url())
