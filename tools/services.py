@@ -60,6 +60,17 @@ def stop_process(process: subprocess.Popen, stop_signal: int = signal.SIGTERM, s
         process.wait()
 
 
+def children_of(parent: int) -> list[int]:
+    """Process ids of the direct children."""
+    children = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # pid (name) state ppid …; the name may hold spaces and brackets
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                children.append(int(stat.parent.name))
+    return children
+
+
 def server_user() -> str | None:
     """The user PostgreSQL must run as: None for the caller's own."""
     return "postgres" if os.getuid() == 0 else None
@@ -140,10 +151,11 @@ class Service:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """End it as a crash of the machine would: the process and its children (PostgreSQL's have sessions of their own) at once."""
         if self.process:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+            for pid in [self.process.pid, *children_of(self.process.pid)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
 
