@@ -13,6 +13,7 @@
 #include "api/replica.h"
 #include "api/resources.h"
 #include "api/search.h"
+#include "api/tracker_import.h"
 #include "base/encode.h"
 #include "http/openapi.h"
 
@@ -25,7 +26,8 @@ static const struct {
     { me_routes, &me_route_count },           { user_routes, &user_route_count },
     { api_key_routes, &api_key_route_count }, { production_run_routes, &production_run_route_count },
     { search_routes, &search_route_count },   { admin_routes, &admin_route_count },
-    { health_routes, &health_route_count },
+    { health_routes, &health_route_count },   { tracker_import_routes, &tracker_import_route_count },
+    { tracker_key_routes, &tracker_key_route_count },
 };
 
 /* Resources whose reading routes are generated and whose writes are written by hand. */
@@ -125,6 +127,7 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
         resource_schemas(account_resources[i], add, to);
     account_schemas(add, to);
     admin_schemas(add, to);
+    tracker_key_schemas(add, to);
 }
 
 void app_write_document(struct buf *out, const struct route *routes, size_t count)
