@@ -25,6 +25,7 @@ extern const struct command cmd_account;
 extern const struct command cmd_api;
 extern const struct command cmd_config;
 extern const struct command cmd_keys;
+extern const struct command cmd_keys_rotate; /* a part of cmd_keys */
 extern const struct command cmd_migrate;
 extern const struct command cmd_openapi;
 extern const struct command cmd_report;

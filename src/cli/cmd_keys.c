@@ -490,11 +490,11 @@ static const struct command read_file = {
     .run = run_read,
 };
 
-static const struct command *const parts[] = { &generate, &derive, &derive_rolling, &read_file, NULL };
+static const struct command *const parts[] = { &generate, &derive, &derive_rolling, &read_file, &cmd_keys_rotate, NULL };
 
 const struct command cmd_keys = {
     .name = "keys",
-    .summary = "make keys, derive what follows from them, read key files",
-    .help = "Usage: trackerd keys generate|derive|derive-rolling|read ...\n",
+    .summary = "make keys, derive what follows from them, read key files, rotate the master key",
+    .help = "Usage: trackerd keys generate|derive|derive-rolling|read|rotate-master ...\n",
     .parts = parts,
 };
