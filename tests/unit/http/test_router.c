@@ -23,6 +23,7 @@ static const struct route trackers[] = {
 static const struct route others[] = {
     { .method = HTTP_GET, .path = "/trackers/import/template" },
     { .method = HTTP_GET, .path = "/" },
+    { .method = HTTP_GET, .path = "/trackers/status" },
 };
 static struct router *router;
 
@@ -60,7 +61,7 @@ static void assert_missing(enum http_method method, const char *path, unsigned a
 static void test_found(void **state)
 {
     (void)state;
-    assert_int_equal(router_count(router), 8);
+    assert_int_equal(router_count(router), 9);
     assert_found(HTTP_GET, "trackers", 0);
     assert_found(HTTP_POST, "trackers", 1);
     assert_found(HTTP_GET, "trackers/5", 2);
@@ -73,6 +74,7 @@ static void test_found(void **state)
 static void test_literal_wins_unless_it_lacks_the_method(void **state)
 {
     (void)state;
+    assert_found(HTTP_GET, "trackers/status", 8);
     assert_found(HTTP_POST, "trackers/import", 4);
     assert_found(HTTP_GET, "trackers/import", 2);
     assert_found(HTTP_PATCH, "trackers/import", 3);
@@ -85,6 +87,8 @@ static void test_head_finds_get(void **state)
     assert_found(HTTP_HEAD, "trackers", 0);
     assert_found(HTTP_HEAD, "trackers/import", 2);
     assert_found(HTTP_HEAD, "", 7);
+    assert_found(HTTP_HEAD, "trackers/status", 8);
+    assert_int_equal(find(HTTP_HEAD, "trackers/status").allowed, find(HTTP_GET, "trackers/status").allowed);
 }
 
 static void test_missing(void **state)
