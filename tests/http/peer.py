@@ -90,6 +90,14 @@ class Peer:
             answer.body, self.pending = self.pending[:length], self.pending[length:]
         return answer
 
+    def rest(self) -> bytes:
+        """Everything until the connection ends."""
+        try:
+            while True:
+                self._more()
+        except (EOFError, ConnectionResetError):
+            return self.pending
+
     def is_closed(self) -> bool:
         """Waits for the end of the connection; anything that still comes is no end."""
         try:
@@ -102,7 +110,7 @@ class Server:
     """A test server with options TEST_*; see tests/unit/http/test_server_main.c."""
 
     def __init__(self, **options: object) -> None:
-        self.log = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self.log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
         settings = {f"TEST_{name.upper()}": str(value) for name, value in options.items()}
         self.process = subprocess.Popen(
             [SERVER], env=os.environ | settings, stdout=subprocess.PIPE, stderr=self.log, text=True
@@ -143,9 +151,9 @@ class Server:
         self.log.seek(0)
         return self.log.read().splitlines()
 
-    def logged(self, message: str) -> list[dict]:
+    def logged(self, event: str) -> list[dict]:
         entries = (json.loads(line) for line in self.lines() if line.startswith("{"))
-        return [entry for entry in entries if entry["message"] == message]
+        return [entry for entry in entries if entry["event"] == event]
 
     def memory(self) -> int:
         """Resident bytes."""

@@ -32,7 +32,8 @@ def test_options_and_405_name_the_methods(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["/items/a%2Fb", "/items/%00", "/items/%ff", "/items/%zz", "/items/..", "/items/%2e%2e", "/echo#a"]
+    "target",
+    ["/items/a%2Fb", "/items/%00", "/items/%ff", "/items/%zz", "/items/..", "/items/%2e%2e", "/echo#a", "/ec ho"],
 )
 def test_unclear_targets(server: Server, target: str) -> None:
     assert server.ask(request("GET", target)).status == 400
