@@ -136,23 +136,23 @@ static void test_object(void **state)
 {
     (void)state;
     static const struct {
-        enum http_method method;
         const char *type, *body;
+        enum http_method method;
         int status; /* 0: taken */
     } cases[] = {
-        { HTTP_POST, "application/json", "{}", 0 },
-        { HTTP_POST, "Application/JSON; charset=UTF-8", "{}", 0 },
-        { HTTP_PATCH, "application/json", "{}", 0 },
-        { HTTP_PATCH, "application/merge-patch+json", "{}", 0 },
-        { HTTP_POST, "application/merge-patch+json", "{}", 415 },
-        { HTTP_POST, NULL, "{}", 415 },
-        { HTTP_POST, "text/plain", "{}", 415 },
-        { HTTP_POST, "application/json; charset=latin1", "{}", 415 },
-        { HTTP_POST, "application/x-www-form-urlencoded", "a=1", 415 },
-        { HTTP_POST, "application/json", "", 400 },
-        { HTTP_POST, "application/json", "[]", 400 },
-        { HTTP_POST, "application/json", "null", 400 },
-        { HTTP_POST, "application/json", "{", 400 },
+        { "application/json", "{}", HTTP_POST, 0 },
+        { "Application/JSON; charset=UTF-8", "{}", HTTP_POST, 0 },
+        { "application/json", "{}", HTTP_PATCH, 0 },
+        { "application/merge-patch+json", "{}", HTTP_PATCH, 0 },
+        { "application/merge-patch+json", "{}", HTTP_POST, 415 },
+        { NULL, "{}", HTTP_POST, 415 },
+        { "text/plain", "{}", HTTP_POST, 415 },
+        { "application/json; charset=latin1", "{}", HTTP_POST, 415 },
+        { "application/x-www-form-urlencoded", "a=1", HTTP_POST, 415 },
+        { "application/json", "", HTTP_POST, 400 },
+        { "application/json", "[]", HTTP_POST, 400 },
+        { "application/json", "null", HTTP_POST, 400 },
+        { "application/json", "{", HTTP_POST, 400 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         json_t *object = NULL;
