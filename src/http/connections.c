@@ -20,6 +20,9 @@
 /* A reader slower than this on the whole is not reading in earnest. */
 #define SLOWEST_READER INT64_C(4096) /* bytes a second */
 
+/* The kernel's TCP_CLOSE_WAIT: the peer sends no more. */
+#define CLOSE_WAIT 8
+
 /* How long, and how many of them, we listen to peers that still send what nobody will read. */
 #define LINGER_USEC  SECONDS(2)
 #define LINGER_TICK  (USEC_PER_SEC / 50)
@@ -87,17 +90,19 @@ void connection_raw_problem(struct http_connection *connection, int status, cons
 
 /* ---- sweeping ---- */
 
-static uint64_t bytes_received(int fd)
+static struct tcp_info socket_info(int fd)
 {
     struct tcp_info info = { 0 };
     socklen_t size = sizeof(info);
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.tcpi_bytes_received : 0;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        info.tcpi_state = CLOSE_WAIT;
+    return info;
 }
 
 /* Since when has a request line been coming in, byte by byte? 0: it has not. */
 static int64_t trickling_since(struct http_connection *connection, int64_t since, int64_t now)
 {
-    uint64_t bytes = bytes_received(connection->fd);
+    uint64_t bytes = socket_info(connection->fd).tcpi_bytes_received;
     if (connection->idle_since != since) {
         connection->idle_since = since;
         connection->idle_bytes = bytes;
@@ -108,11 +113,22 @@ static int64_t trickling_since(struct http_connection *connection, int64_t since
     return connection->partial_since;
 }
 
+/* Did the peer leave in the middle of its request? libmicrohttpd waits for the rest all the same. Twice seen,
+ * so that what was still in the socket has been read. */
+static bool has_left(struct http_connection *connection, int64_t since)
+{
+    if (socket_info(connection->fd).tcpi_state != CLOSE_WAIT)
+        return false;
+    bool seen = connection->left_since == since;
+    connection->left_since = since;
+    return seen;
+}
+
 static bool is_late(const struct connections *connections, struct http_connection *connection, int phase,
                     int64_t since, int64_t now)
 {
     if (phase == PHASE_RECEIVING)
-        return now - since > connections->request_timeout;
+        return now - since > connections->request_timeout || has_left(connection, since);
     if (phase == PHASE_SENDING)
         return now > atomic_load_explicit(&connection->deadline, memory_order_relaxed);
     if (phase != PHASE_IDLE)

@@ -63,6 +63,7 @@ struct http_connection {
     int64_t idle_since;
     uint64_t idle_bytes;
     int64_t partial_since;
+    int64_t left_since; /* the request during which its peer was seen to have left */
 };
 
 struct connections;
