@@ -103,12 +103,14 @@ static bool read_form(struct request *req, struct upload *upload, struct upload_
 {
     const char *delimiter = arena_printf(req->arena, "\r\n--%s", boundary);
     size_t len = strlen(delimiter);
-    const char *first = body.len >= len - 2 && memcmp(body.data, delimiter + 2, len - 2) == 0
-                            ? body.data - 2
-                            : find(body, delimiter, len);
-    if (first == NULL)
-        return false;
-    body = rest_of(body, (size_t)(first + len - body.data));
+    size_t at = len - 2; /* the first delimiter may stand at the very beginning, without a line break */
+    if (body.len < at || memcmp(body.data, delimiter + 2, at) != 0) {
+        const char *first = find(body, delimiter, len);
+        if (first == NULL)
+            return false;
+        at = (size_t)(first - body.data) + len;
+    }
+    body = rest_of(body, at);
     while (body.len >= 2 && memcmp(body.data, "--", 2) != 0) {
         const char *line = find(body, "\r\n", 2);
         if (line == NULL)
