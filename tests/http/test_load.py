@@ -155,9 +155,9 @@ def test_a_thousand_idle_connections() -> None:
     with Server(quiet=1) as server:
         before = server.memory()
         peers = [server.peer() for _ in range(1000)]
-        for peer in peers:
+        for peer in peers:  # one after the other: a thousand at once do not fit the queue
             peer.send(request("GET", "/echo"))
-        assert all(peer.receive().status == 200 for peer in peers)
+            assert peer.receive().status == 200
         wait_for(server, "http_connections", 1001)
         # 16 KiB of headers and 4 KiB for the answer are reserved for each; sanitizers add theirs
         assert server.memory() - before < 64 * 1024 * 1024
