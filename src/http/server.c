@@ -420,11 +420,12 @@ static bool listen_on(struct http_server *server, struct error *err)
     if (server->listener < 0)
         return false;
 
-    struct sockaddr_storage bound = { 0 };
+    /* IPv4 and IPv6 addresses have their port in the same place. */
+    struct sockaddr_in6 bound = { 0 };
     socklen_t size = sizeof(bound);
-    getsockname(server->listener, (struct sockaddr *)&bound, &size);
-    server->port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                                     : ((struct sockaddr_in *)&bound)->sin_port);
+    if (getsockname(server->listener, (struct sockaddr *)&bound, &size) != 0)
+        return error_set(err, "cannot_listen", "the port is not known: %s", strerror(errno));
+    server->port = ntohs(bound.sin6_port);
     return true;
 }
 
