@@ -22,11 +22,16 @@ static const struct {
     const struct route *routes;
     const size_t *count;
 } tables[] = {
-    { auth_routes, &auth_route_count },       { password_routes, &password_route_count },
-    { me_routes, &me_route_count },           { user_routes, &user_route_count },
-    { api_key_routes, &api_key_route_count }, { production_run_routes, &production_run_route_count },
-    { search_routes, &search_route_count },   { admin_routes, &admin_route_count },
-    { health_routes, &health_route_count },   { tracker_import_routes, &tracker_import_route_count },
+    { auth_routes, &auth_route_count },
+    { password_routes, &password_route_count },
+    { me_routes, &me_route_count },
+    { user_routes, &user_route_count },
+    { api_key_routes, &api_key_route_count },
+    { production_run_routes, &production_run_route_count },
+    { search_routes, &search_route_count },
+    { admin_routes, &admin_route_count },
+    { health_routes, &health_route_count },
+    { tracker_import_routes, &tracker_import_route_count },
     { tracker_key_routes, &tracker_key_route_count },
 };
 
