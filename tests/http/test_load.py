@@ -88,7 +88,8 @@ def test_stop_finishes_what_was_accepted() -> None:
             assert idle.receive().status == 200
             wait_for(server, "http_requests_in_flight", 5)
             server.process.send_signal(signal.SIGTERM)
-            with pytest.raises(ConnectionRefusedError):
+            # reset: it stood in the listener's backlog when that was closed
+            with pytest.raises((ConnectionRefusedError, ConnectionResetError)):
                 for _ in range(200):
                     server.peer().close()
                     time.sleep(0.01)
