@@ -307,4 +307,6 @@ def test_a_hundred_thousand_rows(server: Stack, admin: httpx.Client, db: psycopg
     assert taken(send(admin, tenant, text))["keys"] == 100_000
     print(f"100,000 rows in {time.monotonic() - started:.1f} s, {resident(server) - before} KiB more memory")
     assert count(db, tenant) == (100_000, 100_000)
-    assert resident(server) - before < 64 * 1024
+    # AddressSanitizer keeps what was freed, up to 256 MiB: the bound says nothing there.
+    if b"__asan_init" not in Path(server.binary).read_bytes():
+        assert resident(server) - before < 64 * 1024
