@@ -38,7 +38,7 @@ report() {
     mkdir -p $BUILD/coverage
     gcovr --root . --filter 'src/' --object-directory $BUILD --exclude-unreachable-branches --gcov-ignore-parse-errors \
         --html-details $BUILD/coverage/index.html --txt $BUILD/coverage/report.txt --print-summary --fail-under-line $MIN_LINE_COVERAGE
-    grep -E '^src' $BUILD/coverage/report.txt | sort -k4 -n | awk '{print "  " $0}' | head -15
+    grep -E '^src' $BUILD/coverage/report.txt | sort -k4 -n | awk 'NR <= 15 { print "  " $0 }'
 }
 
 step 'build with sanitizers' compile

@@ -490,7 +490,8 @@ static const struct command read_file = {
     .run = run_read,
 };
 
-static const struct command *const parts[] = { &generate, &derive, &derive_rolling, &read_file, &cmd_keys_rotate, NULL };
+static const struct command *const parts[] = { &generate,  &derive,          &derive_rolling,
+                                               &read_file, &cmd_keys_rotate, NULL };
 
 const struct command cmd_keys = {
     .name = "keys",
