@@ -11,13 +11,14 @@ MAY_USE = {
     "base": set(),
     "store": {"base"},
     "http": {"base"},
-    "findmy": {"base"},
+    "net": {"base"},
+    "findmy": {"base", "net"},
     "tracking": {"base"},
     "tasks": {"base", "store"},
     "auth": {"base", "store"},
-    "api": {"base", "store", "http", "auth", "findmy", "tracking", "tasks"},
-    "jobs": {"base", "store", "findmy", "tracking", "tasks"},
-    "cli": {"base", "store", "http", "findmy", "tracking", "tasks", "auth", "api", "jobs"},
+    "api": {"base", "store", "http", "net", "auth", "findmy", "tracking", "tasks"},
+    "jobs": {"base", "store", "net", "findmy", "tracking", "tasks"},
+    "cli": {"base", "store", "http", "net", "findmy", "tracking", "tasks", "auth", "api", "jobs"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 

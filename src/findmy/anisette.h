@@ -15,9 +15,9 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/timeutil.h"
-#include "findmy/httpc.h"
 #include "findmy/profile.h"
 #include "findmy/websocket.h"
+#include "net/httpc.h"
 
 #define ANISETTE_ID_SIZE     16
 #define ANISETTE_DEVICE_SIZE 37           /* "9E729F61-8F2F-3F92-8A11-B92B0CBF92D4" */

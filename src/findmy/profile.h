@@ -14,8 +14,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
-#include "findmy/httpc.h"
 #include "findmy/outcome.h"
+#include "net/httpc.h"
 
 #define PROFILE_FORMAT      1             /* value of "format" that this program reads */
 #define PROFILE_MAX_SIZE    (256u * 1024) /* of a document: the default has about 5 KiB */

@@ -5,8 +5,8 @@
 #define FINDMY_PROVIDER_H
 
 #include "findmy/anisette.h"
-#include "findmy/httpc.h"
 #include "findmy/profile.h"
+#include "net/httpc.h"
 
 struct provider {
     const struct profile *profile;

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/seal.h"
 #include "base/timeutil.h"
-#include "findmy/httpc.h"
+#include "net/httpc.h"
 
 /* One frame: a full report answer of HTTPC_MAX_BODY in base64 with its headers. */
 #define RECORD_MAX_FRAME (HTTPC_MAX_BODY / 3 * 4 + 256u * 1024)

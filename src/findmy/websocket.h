@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "findmy/httpc.h"
+#include "net/httpc.h"
 
 /* An Anisette server's largest message is a machine state of some kilobytes. */
 #define WEBSOCKET_MAX_MESSAGE  (256u * 1024)

@@ -2,8 +2,8 @@
  *
  * The real one stands on libcurl: TLS always verified, time-outs, size limits, no redirects unless asked for.
  * A client belongs to one thread at a time. Nothing here knows what is being asked. */
-#ifndef FINDMY_HTTPC_H
-#define FINDMY_HTTPC_H
+#ifndef NET_HTTPC_H
+#define NET_HTTPC_H
 
 #include <stdbool.h>
 #include <stddef.h>

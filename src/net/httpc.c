@@ -1,5 +1,5 @@
 /* The HTTP client on libcurl, and small helpers around requests and answers. */
-#include "findmy/httpc.h"
+#include "net/httpc.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
