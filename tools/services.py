@@ -91,16 +91,19 @@ def reachable_by(user: str | None, folder: Path) -> bool:
 
 
 def usable_folder(folder: Path, user: str | None) -> Path:
-    """The folder itself, or one under /var/tmp behind a link when the server's user cannot reach it (a checkout below /root)."""
+    """The folder itself, or one under /var/tmp with a link to it when the server's user cannot reach it (a checkout below /root).
+
+    What is returned has no link in its path: following one needs the right to reach it.
+    """
     folder = folder.absolute()
     if folder.exists() or folder.is_symlink() or reachable_by(user, folder):
-        return folder
+        return folder.resolve()
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     elsewhere = Path(f"/var/tmp/trackerd-{folder.name}-{digest}")
     elsewhere.mkdir(mode=0o711, exist_ok=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.symlink_to(elsewhere)
-    return folder
+    return elsewhere
 
 
 def socket_folder(folder: Path) -> Path:

@@ -67,14 +67,21 @@ def wrk(url: str, headers: dict[str, str]) -> float:
     return float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1))
 
 
+def log_statements(stack: Stack, on: bool) -> None:
+    """For the API's new sessions; its present ones are ended, which it mends by itself."""
+    value = "SET log_min_duration_statement = 0" if on else "RESET log_min_duration_statement"
+    end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'api_login'"
+    stack.postgres.psql(f"ALTER ROLE api_login {value}; {end}")
+
+
 def sql_behind(stack: Stack, client: httpx.Client, path: str) -> tuple[str, list[str]]:
     """The statement that a request runs, and its parameters, from PostgreSQL's own log."""
-    stack.postgres.psql("ALTER SYSTEM SET log_min_duration_statement = 0; SELECT pg_reload_conf()")
-    time.sleep(0.5)
+    log_statements(stack, True)
+    client.get(path, headers={"Cache-Control": "no-cache"}).raise_for_status()
     mark = stack.postgres.log_file.stat().st_size
     client.get(path, headers={"Cache-Control": "no-cache"}).raise_for_status()
     time.sleep(0.5)
-    stack.postgres.psql("ALTER SYSTEM RESET log_min_duration_statement; SELECT pg_reload_conf()")
+    log_statements(stack, False)
     with open(stack.postgres.log_file, errors="replace") as log:
         log.seek(mark)
         text = log.read()
