@@ -27,7 +27,7 @@ inside() {
         mount -t sysfs -o ro sysfs "$root/sys"
         mount --rbind /dev "$root/dev"
         mount -t tmpfs -o size=2g,mode=1777 tmpfs "$root/dev/shm"
-        exec chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+        exec chroot "$root" /usr/bin/env -i --default-signal=INT HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
             NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt PIP_CERT=/etc/ssl/certs/ca-certificates.crt HTTP_PORT="${HTTP_PORT:-8100}" \
             bash -euc "$1"' inside "$root" "$1"
 }

@@ -24,6 +24,13 @@ static bool cacheable(const struct request *req)
     return resource->tenant != NULL && !(resource->flags & (RESOURCE_REREAD | RESOURCE_UNVERSIONED));
 }
 
+/* A caller may ask not to be answered from memory (RFC 9111, 5.2.1.4). */
+static bool wants_fresh(const struct request *req)
+{
+    const char *control = request_header(req, "Cache-Control");
+    return control != NULL && strcasestr(control, "no-cache") != NULL;
+}
+
 /* The path with its query, as the key of an answer. */
 static const char *url_of(struct request *req)
 {
@@ -56,7 +63,8 @@ static bool answer_known(struct request *req, const struct principal *principal,
     answer_key(principal, url_of(req), in->key);
     in->stamp = answer_stamp(cache, principal);
     struct cached_answer answer;
-    if (!answer_cache_get(cache, in->key, in->stamp, time_monotonic(), true, req->arena, &answer))
+    if (wants_fresh(req) ||
+        !answer_cache_get(cache, in->key, in->stamp, time_monotonic(), true, req->arena, &answer))
         return false;
     reply_known(req, &answer);
     return true;

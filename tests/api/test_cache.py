@@ -119,3 +119,12 @@ def test_a_signed_out_session_gets_no_answer_from_memory(
         assert reader.get(path, headers={"If-None-Match": etag}).status_code == 304
     assert reader.post("/auth/logout-all").status_code in (200, 204)
     problem(reader.get(path, headers={"If-None-Match": etag}), 401, "token_invalid")
+
+
+def test_no_cache_asks_the_database(admin: httpx.Client, tenant: dict, db) -> None:
+    """Seen by a change that no generation tells of."""
+    brand = made(admin.post("/brands", json={"client_id": tenant["id"], "name": "b"}))
+    path = f"/brands/{brand['id']}"
+    assert admin.get(path).json()["description"] == ""
+    db.execute("UPDATE brands SET description = 'changed' WHERE id = %s", (brand["id"],))
+    assert admin.get(path, headers={"Cache-Control": "no-cache"}).json()["description"] == "changed"
