@@ -13,12 +13,13 @@ MAY_USE = {
     "http": {"base"},
     "net": {"base"},
     "findmy": {"base", "net"},
+    "geocode": {"base", "store", "net"},
     "tracking": {"base"},
     "tasks": {"base", "store"},
     "auth": {"base", "store"},
-    "api": {"base", "store", "http", "net", "auth", "findmy", "tracking", "tasks"},
-    "jobs": {"base", "store", "net", "findmy", "tracking", "tasks"},
-    "cli": {"base", "store", "http", "net", "findmy", "tracking", "tasks", "auth", "api", "jobs"},
+    "api": {"base", "store", "http", "net", "auth", "findmy", "geocode", "tracking", "tasks"},
+    "jobs": {"base", "store", "net", "findmy", "geocode", "tracking", "tasks"},
+    "cli": {"base", "store", "http", "net", "findmy", "geocode", "tracking", "tasks", "auth", "api", "jobs"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 

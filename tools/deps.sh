@@ -53,10 +53,16 @@ swagger_ui() {
     bash tools/fetch-swagger-ui.sh >&2
 }
 
+geonames() {
+    say "fetching GeoNames towns"
+    bash tools/fetch-geonames.sh >&2
+}
+
 mkdir -p var
 debian_packages
 requirements=()
 for list in tests/requirements.txt sim/requirements.txt; do [[ -f $list ]] && requirements+=("$list"); done
 unless_current var/.deps-python "${requirements[@]}" -- python_environment
 [[ -f tools/fetch-swagger-ui.sh ]] && unless_current var/.deps-swagger-ui tools/npm/package-lock.json -- swagger_ui
+unless_current var/.deps-geonames tools/geonames/package-lock.json tools/fetch-geonames.sh -- geonames
 exit 0

@@ -142,6 +142,7 @@ def database(postgres: Postgres, env: dict[str, str]) -> None:
     owner = env | {"DATABASE_URL": postgres.url()}
     subprocess.run([TRACKERD, "migrate"], env=owner, check=True)
     postgres.grant_logins()
+    subprocess.run([TRACKERD, "places", "load", "--default", "--if-empty"], env=owner, check=True)
     if postgres.psql("SELECT count(*) FROM users WHERE role = 'admin'", "tracker") == "0":
         create = [TRACKERD, "user", "create", "--admin", "--email", ADMIN_EMAIL, "--name", "Demo Admin"]
         subprocess.run(create, env=owner, input=PASSWORD + "\n", text=True, check=True, stdout=subprocess.DEVNULL)

@@ -42,6 +42,11 @@ struct config {
     const char *smtp_url, *smtp_user, *smtp_password, *mail_from, *mail_folder;
     /* import */
     int64_t import_max_rows;
+    /* geocoding */
+    const char *geocoder, *geocoder_url, *geocoder_email, *geocoder_language, *places_folder;
+    int64_t geocoder_interval, geocoder_timeout, geocode_precision;
+    /* history */
+    int64_t history_compress_after, history_retention;
     /* metrics of processes without an API */
     int64_t metrics_port;
     /* Apple side */

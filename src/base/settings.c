@@ -99,6 +99,27 @@ const struct setting config_settings[] = {
     TEXT("MAIL_FROM", mail_from, "Tracker System <tracker@localhost>", "Mail", "Sender of mails."),
     TEXT("MAIL_FOLDER", mail_folder, "var/mail", "Mail", "Folder for mails when SMTP_URL is unset."),
 
+    WORD("GEOCODER", geocoder, "offline", "offline|nominatim|photon|none", "Geocoding",
+         "Who names positions and finds addresses: offline knows towns (GeoNames, loaded with `trackerd places load`), the others also streets."),
+    URL("GEOCODER_URL", geocoder_url, "", "http|https", "Geocoding",
+        "Address of the Nominatim or Photon server; unset: the public one, whose usage policy then counts.", .secret = true),
+    TEXT("GEOCODER_EMAIL", geocoder_email, "", "Geocoding",
+         "Address at which the operators of a public server reach you; sent with each request. Set it when you use one.", .max = 254),
+    TEXT("GEOCODER_LANGUAGE", geocoder_language, "en", "Geocoding", "Language of the names that Nominatim and Photon give, e.g. en or de.",
+         .min = 2, .max = 35),
+    SPAN("GEOCODER_INTERVAL", geocoder_interval, "1s", 0, HOURS(1), "Geocoding",
+         "Least time between two requests to one server, over all processes. Public servers allow one a second."),
+    SPAN("GEOCODER_TIMEOUT", geocoder_timeout, "5s", 100 * 1000, MINUTES(1), "Geocoding",
+         "Longest time for one request to a geocoder, and for waiting until one is allowed."),
+    INT("GEOCODE_PRECISION", geocode_precision, "2", 0, 5, "Geocoding",
+        "Decimal places to which positions are rounded before their place is looked up, once for all in a cell: 2 is about 1 km, 3 about 100 m. Applied by geocode workers."),
+    TEXT("PLACES_FOLDER", places_folder, "var/share/geonames", "Geocoding", "Folder with GeoNames files, for `trackerd places load --default`."),
+
+    SPAN("HISTORY_COMPRESS_AFTER", history_compress_after, "30d", DAYS(8), DAYS(3650), "History",
+         "Reports older than this are compressed where TimescaleDB is used."),
+    SPAN("HISTORY_RETENTION", history_retention, "0", 0, DAYS(36500), "History",
+         "Reports older than this are deleted, by whole months; their hourly and daily summaries stay. 0 keeps all; less than 60d counts as 60d."),
+
     INT("METRICS_PORT", metrics_port, "0", 0, 65535, "Monitoring", "Port for /metrics and /health of workers and schedulers; 0 for none."),
 
     TEXT("ANISETTE_URL", anisette_url, "http://localhost:6969", "Apple", "Anisette servers, http:// or https://, in order of preference, separated by commas."),

@@ -28,6 +28,7 @@ extern const struct command cmd_keys;
 extern const struct command cmd_keys_rotate; /* a part of cmd_keys */
 extern const struct command cmd_migrate;
 extern const struct command cmd_openapi;
+extern const struct command cmd_places;
 extern const struct command cmd_report;
 extern const struct command cmd_report_fetch; /* a part of cmd_report */
 extern const struct command cmd_user;

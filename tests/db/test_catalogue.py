@@ -116,5 +116,6 @@ def test_touch_triggers_know_every_column(tx):
     # Leases, stamps of use and bookkeeping: an answer with another value of these is not another answer.
     assert set(stale) == {
         ("api_keys", "last_used_at"), ("share_links", "last_used_at"), ("production_runs", "fetching"),
-        ("trackers", "lease_owner"), ("trackers", "lease_until"), ("apple_accounts", "lease_owner"), ("apple_accounts", "lease_until"),
+        ("trackers", "lease_owner"), ("trackers", "lease_until"), ("trackers", "place_due"),
+        ("apple_accounts", "lease_owner"), ("apple_accounts", "lease_until"),
     }  # fmt: skip

@@ -222,7 +222,8 @@ def operator(connection: psycopg.Connection) -> int:
     connection.execute("INSERT INTO places VALUES (1, 'Berlin', 'Berlin', NULL, 'DE', 3600000, 'POINT(13.4 52.5)')")
     connection.execute(
         "INSERT INTO geocoding_cache (places_precision, latitude_cell, longitude_cell, name, country_code, provider, fetched_at) "
-        "VALUES (2, 5250, 1340, 'Berlin', 'DE', 'offline', now())"
+        "VALUES (2, 5250, 1340, 'Berlin', 'DE', 'offline', now()) ON CONFLICT (places_precision, latitude_cell, longitude_cell) "
+        "DO UPDATE SET name = 'Berlin', country_code = 'DE', provider = 'offline', fetched_at = now()"
     )
     connection.execute("INSERT INTO geocoding_addresses VALUES ('berlin', '[]', 'offline')")
     connection.execute("INSERT INTO geocoding_providers (name) VALUES ('nominatim')")
