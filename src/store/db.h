@@ -52,10 +52,14 @@ void db_use(struct db *db, struct arena *arena, const struct db_context *context
 void db_set_context(struct db *db, const struct db_context *context);
 
 /* statements: one letter in types for each parameter
- *     i int64_t    t int64_t microseconds, sent as timestamptz    d double    b int (bool)    s const char *,
- * NULL is null x const void *, size_t: bytea    a const int64_t *, size_t: bigint[]    I const int64_t *:
- * bigint or null when NULL The result is never NULL; ask rows_ok. SQL texts are prepared once per connection
- * and recognised by content. */
+ *     i int64_t    t int64_t microseconds, sent as timestamptz    d double    b int (bool)
+ *     s const char *, NULL is null    I const int64_t *: bigint, or null when NULL
+ *     x const void *, size_t: bytea
+ * and arrays, each a pointer and a size_t count:
+ *     a const int64_t *: bigint[]    T const int64_t * microseconds: timestamptz[]    F const double *:
+ * float8[] R const float *: real[]    N const int32_t *: integer[]    H const int16_t *: smallint[] B const
+ * bool *: boolean[]    S const char *const *: text[], NULL elements are null The result is never NULL; ask
+ * rows_ok. SQL texts are prepared once per connection and recognised by content. */
 struct rows *db_query(struct db *db, const char *sql, const char *types, ...);
 
 /* The same for a read that may be a little stale: goes to the replica when there is a healthy one. */
@@ -67,9 +71,9 @@ struct db_param {
     union {
         int64_t number;
         double real;
-        const void *data; /* s, x, a, I */
+        const void *data; /* s, x, I and arrays */
     } value;
-    size_t count; /* bytes of x, elements of a */
+    size_t count; /* bytes of x, elements of an array */
 };
 struct rows *db_query_params(struct db *db, const char *sql, const struct db_param *params, size_t n);
 struct rows *db_read_params(struct db *db, const char *sql, const struct db_param *params, size_t n);

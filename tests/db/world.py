@@ -119,7 +119,10 @@ def tracked(connection: psycopg.Connection, t: Tenant) -> None:
         "INSERT INTO report_flags SELECT tracker_id, reported_at, latitude_e7, longitude_e7, 'jump' FROM location_reports WHERE tracker_id = %s AND NOT excluded LIMIT 1",
         (t.tracker,),
     )
-    connection.execute("SELECT count_rejected(ARRAY[%s::bigint], '{bad_tag}', '{3}')", (t.tracker,))
+    connection.execute("SELECT count_rejected(ARRAY[%s::bigint], '{bad_tag}', '{2}')", (t.tracker,))
+    connection.execute(
+        "SELECT count_rejected_once(ARRAY[%s::bigint], '{bad_tag}', ARRAY[repeat('ab', 16)])", (t.tracker,)
+    )
     connection.execute(
         "INSERT INTO geofence_events (client_id, tracker_id, production_run_id, location_id, kind, occurred_at, latitude, longitude, accuracy_m) "
         "VALUES (%s, %s, %s, %s, 'entry', now(), 52.5, 13.4, 20)",

@@ -185,6 +185,39 @@ static void types(void)
     EXPECT(db_stats(db)->statements == 7 && db_stats(db)->listed == 7);
 }
 
+/* Each kind of array arrives as the literal that PostgreSQL would write for it, with the edges of its type.
+ */
+static void arrays(void)
+{
+    const int64_t numbers[] = { INT64_MIN, -1, 0, INT64_MAX };
+    const int64_t times[] = { SECONDS(946684800), -1, 0, SECONDS(1764000000) + 123456 };
+    const double reals[] = { -1.5, 0, 1e-7, 52.5200066 };
+    const float floats[] = { 4, 255, 0.5f };
+    const int32_t ints[] = { INT32_MIN, -1, 900000000, INT32_MAX };
+    const int16_t smalls[] = { INT16_MIN, 0, 255, INT16_MAX };
+    const bool flags[] = { true, false, true };
+    const char *texts[] = { "", "a \"b\", {c}", NULL, "grün" };
+    use(NULL);
+    struct rows *rows = db_query(
+        db,
+        "SELECT $1 = '{-9223372036854775808,-1,0,9223372036854775807}'::bigint[],"
+        " $2 = '{2000-01-01 00:00:00Z,1969-12-31 23:59:59.999999Z,1970-01-01 00:00:00Z,"
+        "2025-11-24 16:00:00.123456Z}'::timestamptz[],"
+        " $3 = '{-1.5,0,1e-7,52.5200066}'::float8[], $4 = '{4,255,0.5}'::real[],"
+        " $5 = '{-2147483648,-1,900000000,2147483647}'::int[], $6 = '{-32768,0,255,32767}'::smallint[],"
+        " $7 = '{t,f,t}'::boolean[], $8 IS NOT DISTINCT FROM ARRAY['', 'a \"b\", {c}', NULL, 'grün'],"
+        " array_lower($1, 1) = 1, $9 = '{}'::text[], $10 = '{}'::timestamptz[]",
+        "aTFRNHBSST", numbers, ARRAY_LEN(numbers), times, ARRAY_LEN(times), reals, ARRAY_LEN(reals), floats,
+        ARRAY_LEN(floats), ints, ARRAY_LEN(ints), smalls, ARRAY_LEN(smalls), flags, ARRAY_LEN(flags), texts,
+        ARRAY_LEN(texts), NULL, (size_t)0, NULL, (size_t)0);
+    EXPECT(rows_ok(rows) && rows_columns(rows) == 11);
+    for (size_t i = 0; i < rows_columns(rows); i++) {
+        if (!rows_bool(rows, 0, i))
+            printf("array %zu\n", i);
+        EXPECT(rows_bool(rows, 0, i));
+    }
+}
+
 static void transactions(void)
 {
     use(&manager);
@@ -337,10 +370,10 @@ static const struct {
     const char *name;
     void (*run)(void);
 } scenarios[] = {
-    { "contexts", contexts },         { "statuses", statuses }, { "types", types },
-    { "transactions", transactions }, { "copy", copy },         { "plans", plans },
-    { "restart", restart },           { "hang", hang },         { "confined", confined },
-    { "options", options },
+    { "contexts", contexts }, { "statuses", statuses },         { "types", types },
+    { "arrays", arrays },     { "transactions", transactions }, { "copy", copy },
+    { "plans", plans },       { "restart", restart },           { "hang", hang },
+    { "confined", confined }, { "options", options },
 };
 
 int main(int argc, char **argv)

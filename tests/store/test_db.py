@@ -80,12 +80,12 @@ class Probe:
         return out
 
 
-@pytest.mark.parametrize("scenario", ["contexts", "statuses", "types", "transactions", "copy", "plans"])
+@pytest.mark.parametrize("scenario", ["contexts", "statuses", "types", "arrays", "transactions", "copy", "plans"])
 def test_scenario(cluster: Postgres, database: str, scenario: str) -> None:
     assert Probe(cluster.url(database), "none", scenario).finish() == "done\n"
 
 
-@pytest.mark.parametrize("scenario", ["contexts", "statuses", "types", "transactions", "copy", "plans"])
+@pytest.mark.parametrize("scenario", ["contexts", "statuses", "types", "arrays", "transactions", "copy", "plans"])
 def test_scenario_behind_pgbouncer(cluster: Postgres, bouncer: PgBouncer, database: str, scenario: str) -> None:
     bouncer.stop()  # its pool holds connections to the database that was dropped
     bouncer.start()
