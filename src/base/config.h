@@ -49,6 +49,9 @@ struct config {
     int64_t history_compress_after, history_retention;
     /* metrics of processes without an API */
     int64_t metrics_port;
+    /* judging */
+    int64_t min_confidence, max_accuracy, max_speed, entry_slack, confirm_reports, dwell_period, silent_after,
+        stuck_after;
     /* Apple side */
     const char *anisette_url, *http_proxy_url, *http_ca_file, *account_folder, *provider_profile;
 };

@@ -122,6 +122,21 @@ const struct setting config_settings[] = {
 
     INT("METRICS_PORT", metrics_port, "0", 0, 65535, "Monitoring", "Port for /metrics and /health of workers and schedulers; 0 for none."),
 
+    INT("MIN_CONFIDENCE", min_confidence, "2", 0, 255, "Judging", "Reports of a lower confidence are shown and not judged."),
+    INT("MAX_ACCURACY_M", max_accuracy, "200", 1, 100000, "Judging",
+        "Reports that may be off by more metres are shown and not judged. Apple's reports say at most 255."),
+    INT("MAX_SPEED_KMH", max_speed, "1200", 50, 10000, "Judging",
+        "A report that could be reached and left only faster than this is a jump: shown and not judged."),
+    INT("ENTRY_SLACK_M", entry_slack, "100", 0, 1000, "Judging",
+        "A report this many metres outside a place still counts as inside when its accuracy allows for it."),
+    INT("CONFIRM_REPORTS", confirm_reports, "1", 1, 20, "Judging",
+        "Judged reports in a row that must name a new place before it counts; a production run may set its own."),
+    SPAN("DWELL_PERIOD", dwell_period, "24h", HOURS(1), DAYS(365), "Judging", "A tracker that stays in a place tells so once in this time."),
+    SPAN("SILENT_AFTER", silent_after, "7d", HOURS(1), DAYS(365), "Judging",
+         "A tracker of a run in progress that has not reported for this long is an exception."),
+    SPAN("STUCK_AFTER", stuck_after, "4d", DAYS(1), DAYS(30), "Judging",
+         "A tracker in transit that has not moved for this long is an exception; whole days."),
+
     TEXT("ANISETTE_URL", anisette_url, "http://localhost:6969", "Apple", "Anisette servers, http:// or https://, in order of preference, separated by commas."),
     TEXT("OUTGOING_PROXY", http_proxy_url, "", "Apple", "Proxy for requests to Apple, Anisette and geocoders: http://, https:// or socks5://.", .secret = true),
     TEXT("OUTGOING_CA_FILE", http_ca_file, "", "Apple", "PEM file with further certificate authorities for outgoing requests (gsa.apple.com chains to Apple's own root)."),
