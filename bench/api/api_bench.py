@@ -94,18 +94,21 @@ def sql_behind(stack: Stack, client: httpx.Client, path: str) -> tuple[str, list
 
 
 def pgbench(stack: Stack, folder: Path, sql: str, values: list[str], clients: str) -> float:
-    """Transactions per second of the same statement, prepared, through the same row-level security."""
+    """Transactions per second of the same statements, prepared, through the same row-level security.
+
+    The API sets the caller and runs the statement in one pipeline, so pgbench does.
+    """
     script = folder / "script.sql"
     for number in range(len(values), 0, -1):
         sql = sql.replace(f"${number}", f":p{number}")
-    script.write_text(" ".join(sql.split()) + ";\n")
+    context = {"role": "user", "clients": clients, "user": "1"}
+    caller = ", ".join(f"set_config('tracker.{name}', '{value}', true)" for name, value in context.items())
+    script.write_text(f"\\startpipeline\nSELECT {caller};\n{' '.join(sql.split())};\n\\endpipeline\n")
     command = [str(postgres_bin() / "pgbench"), "-n", "-M", "prepared", "-c", str(CONNECTIONS), "-j", "2"]
     command += ["-T", str(SECONDS), "-f", str(script)]
     for number, value in enumerate(values, 1):
         command += ["-D", f"p{number}={value}"]
-    options = f"-c tracker.role=user -c tracker.clients={clients} -c tracker.user=1"
-    env = {**os.environ, "PGOPTIONS": options}
-    result = subprocess.run([*command, stack.postgres.url(user="api_login")], capture_output=True, text=True, env=env)
+    result = subprocess.run([*command, stack.postgres.url(user="api_login")], capture_output=True, text=True)
     if result.returncode != 0:
         raise SystemExit(f"pgbench: {result.stderr}")
     return float(re.search(r"tps = ([\d.]+)", result.stdout).group(1))

@@ -362,10 +362,7 @@ void reply_page(struct request *req, const struct page_request *page, const stru
     json_begin(&json, &body);
     json_start_object(&json);
     json_key(&json, "items");
-    json_start_array(&json);
-    for (size_t i = 0; i < count; i++)
-        rows_write_object(rows, i, columns, &json);
-    json_end_array(&json);
+    rows_write_first(rows, count, columns, &json);
     if (more) {
         struct cursor cursor = { .text = rows_null(rows, count - 1, columns)
                                              ? NULL

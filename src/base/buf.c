@@ -58,7 +58,7 @@ char *buf_reserve(struct buf *buf, size_t len)
     return buf->data + buf->len;
 }
 
-void buf_append(struct buf *buf, const void *data, size_t len)
+void buf_append_growing(struct buf *buf, const void *data, size_t len)
 {
     char *room = buf_reserve(buf, len);
     if (room == NULL)
@@ -72,11 +72,6 @@ void buf_append(struct buf *buf, const void *data, size_t len)
 void buf_puts(struct buf *buf, const char *text)
 {
     buf_append(buf, text, strlen(text));
-}
-
-void buf_putc(struct buf *buf, char c)
-{
-    buf_append(buf, &c, 1);
 }
 
 void buf_printf(struct buf *buf, const char *format, ...)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -25,14 +26,32 @@ void buf_wipe(struct buf *buf);  /* the same, zeroing the bytes first */
 void buf_clear(struct buf *buf); /* keeps the allocation */
 
 /* Appends do nothing once overflow is set. */
-void buf_append(struct buf *buf, const void *data, size_t len);
+void buf_append_growing(struct buf *buf, const void *data, size_t len);
 void buf_puts(struct buf *buf, const char *text);
-void buf_putc(struct buf *buf, char c);
 void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Room for len more bytes at buf->data + buf->len, or NULL on overflow; the caller adds to len what it wrote.
  */
 char *buf_reserve(struct buf *buf, size_t len);
+
+/* Inline for the writers of documents, which append a few bytes at a time: room within what is allocated is
+ * the usual case. data may be NULL when len is 0. */
+static inline void buf_append(struct buf *buf, const void *data, size_t len)
+{
+    if (buf->overflow || len == 0 || len >= buf->size - buf->len ||
+        len > (buf->max != 0 ? buf->max : BUF_DEFAULT_MAX) - buf->len) {
+        buf_append_growing(buf, data, len);
+        return;
+    }
+    memcpy(buf->data + buf->len, data, len);
+    buf->len += len;
+    buf->data[buf->len] = '\0';
+}
+
+static inline void buf_putc(struct buf *buf, char c)
+{
+    buf_append(buf, &c, 1);
+}
 
 const char *buf_text(const struct buf *buf); /* "" while empty */
 

@@ -28,6 +28,7 @@ void json_start_array(struct json *json); /* [ */
 void json_end_array(struct json *json);
 void json_key(struct json *json, const char *key);
 void json_key_n(struct json *json, const char *key, size_t len);
+void json_key_written(struct json *json, const char *key, size_t len); /* with its quotes and colon */
 
 /* values; a NULL text writes null */
 void json_text(struct json *json, const char *text);

@@ -116,6 +116,7 @@ const char *rows_sqlstate(const struct rows *rows);   /* five characters, or "" 
 size_t rows_count(const struct rows *rows);
 size_t rows_affected(const struct rows *rows); /* of INSERT, UPDATE, DELETE, COPY */
 size_t rows_columns(const struct rows *rows);
+struct arena *rows_arena(const struct rows *rows); /* where it lives */
 const char *rows_name(const struct rows *rows, size_t column);
 uint32_t rows_type(const struct rows *rows, size_t column); /* type OID */
 

@@ -108,6 +108,11 @@ size_t rows_columns(const struct rows *rows)
     return rows->result != NULL ? (size_t)PQnfields(rows->result) : 0;
 }
 
+struct arena *rows_arena(const struct rows *rows)
+{
+    return rows->arena;
+}
+
 const char *rows_name(const struct rows *rows, size_t column)
 {
     return PQfname(rows->result, (int)column);

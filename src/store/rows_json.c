@@ -159,6 +159,32 @@ static bool all_null(const struct rows *rows, size_t row, size_t from, size_t en
     return from == end;
 }
 
+/* How the columns become members of an object, worked out once for all rows: in the order of writing, each a
+ * value or the head of a nested object. */
+struct member {
+    const char *key; /* as it is written: "name": */
+    size_t key_len;
+    size_t column; /* of the value, or the first of the object */
+    size_t end;    /* behind the object's last column; 0 for a value */
+    size_t next;   /* member behind the object */
+};
+
+struct plan {
+    struct member *members;
+    size_t count;
+};
+
+static void plan_member(struct plan *plan, struct arena *arena, const char *key, size_t len, size_t column)
+{
+    struct buf text = { 0 };
+    struct json json;
+    json_begin(&json, &text);
+    json_key_n(&json, key, len);
+    plan->members[plan->count++] =
+        (struct member){ .key = arena_strdup(arena, text.data), .key_len = text.len, .column = column };
+    buf_free(&text);
+}
+
 /* The end of the run of columns whose names share the first prefix characters, which end in a dot. */
 static size_t nest_end(const struct rows *rows, const char *name, size_t prefix, size_t from, size_t end)
 {
@@ -167,46 +193,82 @@ static size_t nest_end(const struct rows *rows, const char *name, size_t prefix,
     return from;
 }
 
-/* Columns [from, end) as members of the open object; the first skip characters of their names are dealt with.
- */
-static void write_members(const struct rows *rows, size_t row, size_t from, size_t end, size_t skip,
-                          struct json *json)
+/* Columns [from, end) as members; the first skip characters of their names are dealt with. */
+static void plan_members(struct plan *plan, const struct rows *rows, size_t from, size_t end, size_t skip)
 {
     while (from < end) {
         const char *name = rows_name(rows, from);
         const char *key = name + skip, *dot = strchr(key, '.');
         if (dot == NULL) {
-            json_key(json, key);
-            write_value(rows, row, from++, json);
+            plan_member(plan, rows_arena(rows), key, strlen(key), from++);
             continue;
         }
-        size_t prefix = (size_t)(dot - name) + 1;
+        size_t prefix = (size_t)(dot - name) + 1, head = plan->count;
+        plan_member(plan, rows_arena(rows), key, (size_t)(dot - key), from);
         size_t next = nest_end(rows, name, prefix, from + 1, end);
-        json_key_n(json, key, (size_t)(dot - key));
-        if (all_null(rows, row, from, next)) {
+        plan_members(plan, rows, from, next, prefix);
+        plan->members[head].end = from = next;
+        plan->members[head].next = plan->count;
+    }
+}
+
+static struct plan plan_object(const struct rows *rows, size_t skip_from)
+{
+    size_t columns = rows_columns(rows), dots = 0;
+    if (skip_from < columns)
+        columns = skip_from;
+    for (size_t i = 0; i < columns; i++)
+        for (const char *at = rows_name(rows, i); (at = strchr(at, '.')) != NULL; at++)
+            dots++;
+    struct plan plan = { .members = arena_alloc(rows_arena(rows), (columns + dots) * sizeof(struct member)) };
+    plan_members(&plan, rows, 0, columns, 0);
+    return plan;
+}
+
+static void write_members(const struct plan *plan, size_t from, size_t end, const struct rows *rows,
+                          size_t row, struct json *json)
+{
+    while (from < end) {
+        const struct member *member = &plan->members[from++];
+        json_key_written(json, member->key, member->key_len);
+        if (member->end == 0) {
+            write_value(rows, row, member->column, json);
+            continue;
+        }
+        if (all_null(rows, row, member->column, member->end)) {
             json_write_null(json);
         } else {
             json_start_object(json);
-            write_members(rows, row, from, next, prefix, json);
+            write_members(plan, from, member->next, rows, row, json);
             json_end_object(json);
         }
-        from = next;
+        from = member->next;
     }
+}
+
+static void write_object(const struct plan *plan, const struct rows *rows, size_t row, struct json *json)
+{
+    json_start_object(json);
+    write_members(plan, 0, plan->count, rows, row, json);
+    json_end_object(json);
 }
 
 void rows_write_object(const struct rows *rows, size_t row, size_t skip_from, struct json *json)
 {
-    size_t columns = rows_columns(rows);
-    json_start_object(json);
-    write_members(rows, row, 0, skip_from < columns ? skip_from : columns, 0, json);
-    json_end_object(json);
+    struct plan plan = plan_object(rows, skip_from);
+    write_object(&plan, rows, row, json);
+}
+
+void rows_write_first(const struct rows *rows, size_t n, size_t skip_from, struct json *json)
+{
+    struct plan plan = plan_object(rows, skip_from);
+    json_start_array(json);
+    for (size_t i = 0; i < n; i++)
+        write_object(&plan, rows, i, json);
+    json_end_array(json);
 }
 
 void rows_write_array(const struct rows *rows, size_t skip_from, struct json *json)
 {
-    size_t n = rows_count(rows);
-    json_start_array(json);
-    for (size_t i = 0; i < n; i++)
-        rows_write_object(rows, i, skip_from, json);
-    json_end_array(json);
+    rows_write_first(rows, rows_count(rows), skip_from, json);
 }

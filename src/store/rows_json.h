@@ -12,6 +12,9 @@
  * cursors) are left out; pass SIZE_MAX for none. */
 void rows_write_object(const struct rows *rows, size_t row, size_t skip_from, struct json *json);
 
+/* The first n rows as an array; n must not exceed their count. */
+void rows_write_first(const struct rows *rows, size_t n, size_t skip_from, struct json *json);
+
 /* All rows as an array. */
 void rows_write_array(const struct rows *rows, size_t skip_from, struct json *json);
 

@@ -70,6 +70,23 @@ static void test_escapes(void **state)
     buf_free(&out);
 }
 
+/* Plain texts are recognised by words of eight bytes: every byte at every place of one, and beside it. */
+static void test_escapes_anywhere(void **state)
+{
+    (void)state;
+    struct buf out = { 0 };
+    for (unsigned byte = 1; byte < 128; byte++) {
+        for (size_t place = 0; place < 19; place++) {
+            char text[] = "abcdefghijklmnopqrs";
+            text[place] = (char)byte;
+            json_t *value = json_loads(written(&out, text, sizeof(text) - 1), JSON_DECODE_ANY, NULL);
+            assert_string_equal(json_string_value(value), text);
+            json_decref(value);
+        }
+    }
+    buf_free(&out);
+}
+
 static void test_doubles(void **state)
 {
     (void)state;
@@ -101,6 +118,7 @@ static void test_doubles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_structure), cmocka_unit_test(test_escapes),
+                                        cmocka_unit_test(test_escapes_anywhere),
                                         cmocka_unit_test(test_doubles) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

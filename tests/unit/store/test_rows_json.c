@@ -44,6 +44,14 @@ struct rows {
     const char *values[MAX_ROWS][MAX_COLUMNS]; /* PostgreSQL's text form; NULL is SQL null */
 };
 
+static struct arena *arena;
+
+struct arena *rows_arena(const struct rows *rows)
+{
+    (void)rows;
+    return arena;
+}
+
 size_t rows_count(const struct rows *rows)
 {
     return rows->count;
@@ -303,5 +311,8 @@ int main(void)
         cmocka_unit_test(test_helper_columns_are_left_out),
         cmocka_unit_test(test_array_of_rows_inside_a_document),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    arena = arena_new();
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    arena_free(arena);
+    return failed;
 }
