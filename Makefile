@@ -4,7 +4,7 @@ BUILD ?= build
 PYTHON := var/venv/bin/python
 C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 
-.PHONY: help deps run reset build test fmt lint bench coverage asan tsan fuzz lock-python clean
+.PHONY: help deps run reset build docs test fmt lint bench coverage asan tsan fuzz lock-python clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,7 +16,11 @@ build: deps ## compile build/trackerd
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) >/dev/null
 	@ninja -C $(BUILD) --quiet
 
+docs: build ## build the documentation site into build/site; every warning and dead link fails
+	@tools/docs.sh
+
 run: build ## start everything with demo data and follow the logs; Ctrl-C stops it
+	@tools/docs.sh --if-changed || echo "make run: the documentation could not be built; going on without the newest" >&2
 	@$(PYTHON) tools/run.py
 
 reset: ## drop the data of `make run`
@@ -51,8 +55,9 @@ bench: build ## benchmarks, as JSON lines of ratios
 coverage: deps ## line coverage of src/ by unit and API tests, as build-coverage/coverage/
 	@tools/test.sh coverage
 
-lock-python: ## pin the newest versions of what tests/requirements.in names
+lock-python: ## pin the newest versions of what tests/requirements.in and docs/requirements.in name
 	@tools/lock-python.sh tests/requirements.in tests/requirements.txt
+	@tools/lock-python.sh docs/requirements.in docs/requirements.txt tests/requirements.txt sim/requirements.txt
 
 clean: ## remove what was built
 	@rm -rf build build-asan build-tsan build-fuzz build-coverage

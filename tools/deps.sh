@@ -48,9 +48,9 @@ python_environment() {
     var/venv/bin/pip install --quiet --disable-pip-version-check "${lists[@]}" >&2
 }
 
-swagger_ui() {
-    say "fetching Swagger UI"
-    bash tools/fetch-swagger-ui.sh >&2
+docs_assets() {
+    say "fetching Swagger UI and Mermaid"
+    bash tools/fetch-docs-assets.sh >&2
 }
 
 geonames() {
@@ -61,8 +61,8 @@ geonames() {
 mkdir -p var
 debian_packages
 requirements=()
-for list in tests/requirements.txt sim/requirements.txt; do [[ -f $list ]] && requirements+=("$list"); done
+for list in tests/requirements.txt sim/requirements.txt docs/requirements.txt; do [[ -f $list ]] && requirements+=("$list"); done
 unless_current var/.deps-python "${requirements[@]}" -- python_environment
-[[ -f tools/fetch-swagger-ui.sh ]] && unless_current var/.deps-swagger-ui tools/npm/package-lock.json -- swagger_ui
+unless_current var/.deps-docs-assets tools/npm/package-lock.json -- docs_assets
 unless_current var/.deps-geonames tools/geonames/package-lock.json tools/fetch-geonames.sh -- geonames
 exit 0

@@ -26,6 +26,7 @@ from services import Postgres, Redis, ServiceError, die_with_parent, stop_proces
 ROOT = Path(__file__).resolve().parents[1]
 VAR = ROOT / "var"
 TRACKERD = ROOT / "build" / "trackerd"
+SITE = ROOT / "build" / "site"
 READY_SECONDS = 30
 
 
@@ -37,6 +38,7 @@ class Process:
     command: list[str]
     env: dict[str, str] = field(default_factory=dict)
     ready_url: str | None = None
+    follow: bool = True  # show its log
     child: subprocess.Popen | None = None
 
     @property
@@ -153,9 +155,12 @@ def processes(env: dict[str, str], ports: dict[str, int]) -> list[Process]:
     sim_url = f"http://127.0.0.1:{ports['SIM_APPLE_PORT']}/control/status"
     sim = [sys.executable, "-m", "findmy_sim", "--anisette-port", str(ports["SIM_ANISETTE_PORT"])]
     sim += ["--apple-port", str(ports["SIM_APPLE_PORT"]), "--tags-file", str(VAR / "sim" / "tags.jsonl")]
+    docs_port = str(ports["DOCS_PORT"])
+    docs = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(SITE), docs_port]
     return [
         Process("simulator", sim, {"PYTHONPATH": str(ROOT / "sim")}, sim_url),
         Process("api", [str(TRACKERD), "api"], env, f"http://127.0.0.1:{ports['HTTP_PORT']}/health/ready"),
+        Process("docs", docs, ready_url=f"http://127.0.0.1:{docs_port}/", follow=False),
     ]
 
 
@@ -165,6 +170,7 @@ def announce(ports: dict[str, int], postgres: Postgres) -> None:
         f"""
   API            {api}/api/v1
   API reference  {api}/docs
+  Documentation  http://localhost:{ports["DOCS_PORT"]}
   Simulator      http://localhost:{ports["SIM_APPLE_PORT"]} (Apple), http://localhost:{ports["SIM_ANISETTE_PORT"]} (Anisette)
   Database       psql "{postgres.url()}"
   Logs           var/*.log
@@ -203,6 +209,7 @@ def main() -> int:
         lock = hold_lock()
         ports = {
             "HTTP_PORT": port_setting("HTTP_PORT", 8100),
+            "DOCS_PORT": port_setting("DOCS_PORT", 8001),
             "SIM_ANISETTE_PORT": port_setting("SIM_ANISETTE_PORT", 6969),
             "SIM_APPLE_PORT": port_setting("SIM_APPLE_PORT", 6970),
         }
@@ -218,7 +225,7 @@ def main() -> int:
             "PUBLIC_URL": setting("PUBLIC_URL", f"http://localhost:{ports['HTTP_PORT']}"),
             "ANISETTE_URL": f"http://localhost:{ports['SIM_ANISETTE_PORT']}",
         }
-        for name in ("SIM_ANISETTE_PORT", "SIM_APPLE_PORT"):
+        for name in ("DOCS_PORT", "SIM_ANISETTE_PORT", "SIM_APPLE_PORT"):
             env.pop(name, None)
         database(postgres, env)
         tags = write_tags(TRACKERD, VAR / "sim" / "tags.jsonl")
@@ -227,7 +234,7 @@ def main() -> int:
             process.start(env)
         load_demo(f"http://127.0.0.1:{ports['HTTP_PORT']}", tags)
         announce(ports, postgres)
-        return follow(running, {p.name: p.log_file for p in running} | {"postgres": postgres.log_file})
+        return follow(running, {p.name: p.log_file for p in running if p.follow} | {"postgres": postgres.log_file})
     except KeyboardInterrupt:
         print("\nrun: stopping")
         return 0
