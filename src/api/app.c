@@ -13,6 +13,8 @@
 #include "api/replica.h"
 #include "api/resources.h"
 #include "api/search.h"
+#include "api/series.h"
+#include "api/sublists.h"
 #include "api/tracker_import.h"
 #include "base/encode.h"
 #include "http/openapi.h"
@@ -33,6 +35,8 @@ static const struct {
     { health_routes, &health_route_count },
     { tracker_import_routes, &tracker_import_route_count },
     { tracker_key_routes, &tracker_key_route_count },
+    { report_routes, &report_route_count },
+    { history_routes, &history_route_count },
 };
 
 /* Resources whose reading routes are generated and whose writes are written by hand. */
@@ -62,6 +66,8 @@ size_t app_collect_routes(struct arena *arena, const struct route **routes)
         count = resource_routes(account_resources[i], arena, &generated);
         take(all, &n, generated, count);
     }
+    count = sublist_routes(arena, &generated);
+    take(all, &n, generated, count);
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
         take(all, &n, tables[i].routes, *tables[i].count);
     *routes = all;
@@ -114,6 +120,18 @@ static const struct {
       "\"description\":\"MAC address.\"},\"excerpt\":{\"type\":\"string\"}},\"required\":[\"id\",\"client_id\","
       "\"name\",\"code\",\"excerpt\"],\"additionalProperties\":false}}},\"required\":[\"resource\",\"matches\","
       "\"items\"],\"additionalProperties\":false}}},\"required\":[\"groups\"],\"additionalProperties\":false}" },
+    { "StatusReason",
+      "{\"type\":\"object\",\"properties\":{\"rule\":{\"type\":\"string\",\"description\":\"Name of the rule, such "
+      "as entered_delivery, left_storage, first_report, override.\"},\"reported_at\":{\"type\":[\"string\",\"null\"],"
+      "\"format\":\"date-time\",\"description\":\"The report that decided; null for an override.\"},\"position\":"
+      "{\"anyOf\":[{\"$ref\":\"#/components/schemas/Position\"},{\"type\":\"null\"}]},\"accuracy_m\":{\"type\":"
+      "[\"number\",\"null\"]},\"distance_m\":{\"type\":[\"number\",\"null\"],\"description\":\"To the edge of the "
+      "place, negative inside.\"},\"override\":{\"anyOf\":[{\"type\":\"object\",\"properties\":{\"id\":{\"type\":"
+      "\"integer\",\"format\":\"int64\"},\"at\":{\"type\":\"string\",\"format\":\"date-time\"},\"user_id\":{\"type\":"
+      "[\"integer\",\"null\"],\"format\":\"int64\"},\"user_name\":{\"type\":[\"string\",\"null\"],\"description\":"
+      "\"Null when the caller may not see that user.\"},\"reason\":{\"type\":\"string\"}},\"required\":[\"id\",\"at\","
+      "\"user_id\",\"user_name\",\"reason\"]},{\"type\":\"null\"}]}},\"required\":[\"rule\",\"reported_at\","
+      "\"position\",\"accuracy_m\",\"distance_m\",\"override\"]}" },
     { "Live",
       "{\"type\":\"object\",\"properties\":{\"status\":{\"const\":\"ok\"}},\"required\":[\"status\"]}" },
     { "Ready",
@@ -133,6 +151,8 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     account_schemas(add, to);
     admin_schemas(add, to);
     tracker_key_schemas(add, to);
+    report_schemas(add, to);
+    history_schemas(add, to);
 }
 
 void app_write_document(struct buf *out, const struct route *routes, size_t count)

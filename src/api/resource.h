@@ -18,6 +18,9 @@
  * of the one UPDATE, and PostgreSQL takes 65,535. */
 #define RESOURCE_MAX_FIELDS 48
 
+#define LIST_LIMIT_DEFAULT 50
+#define LIST_LIMIT_MAX     500 /* rows; a page of the largest rows stays below a few megabytes */
+
 enum field_type {
     FIELD_ID,          /* bigint, the row's own id */
     FIELD_REF,         /* bigint, id of a row of `ref` */
@@ -32,8 +35,9 @@ enum field_type {
     FIELD_POSITION,    /* {latitude, longitude}; columns <column>latitude and <column>longitude */
     FIELD_POLYGON,     /* GeoJSON Polygon, stored as jsonb by the view or cast by `write` */
     FIELD_AREA,        /* GeoJSON Polygon or MultiPolygon */
-    FIELD_OBJECT,      /* any JSON object, read only */
+    FIELD_OBJECT,      /* a JSON object, read only: jsonb, or several columns (`columns`) */
     FIELD_STRING_LIST, /* text[], read only */
+    FIELD_BOX,         /* filter only: a box on the map that holds the position; `column` as for POSITION */
 };
 
 /* The order is the reader's; there are a few hundred of them.
@@ -49,6 +53,9 @@ struct field {
     const char *write;  /* NULL: the value cast to its type. SQL expression with one %s for the parameter */
     const char *cast;   /* SQL type of an ENUM; NULL: text */
     const char *filter_sql; /* NULL: the column itself. SQL condition, %s stands for an array of values */
+    size_t columns;     /* OBJECT: `select` is a list of this many columns, each AS "<name>.<member>"; 0: one
+                           value */
+    const char *schema; /* OBJECT: component schema of the value; NULL: any object */
 
     /* what is accepted */
     double min, max;          /* both 0: none */
@@ -64,6 +71,8 @@ struct field {
 
     /* lists */
     bool sort, filter, search;
+    size_t values_max; /* of its filter; 0: FILTER_MAX_VALUES */
+    const char *range; /* TIME: prefix of its filters `from` and `to`; NULL: the name and an underscore */
 };
 
 /* A field's value from a body, in PostgreSQL's text form. */
@@ -110,6 +119,7 @@ enum resource_flags {
         1 << 4,                    /* rows have documents in search_index; else q looks into search fields */
     RESOURCE_UNVERSIONED = 1 << 5, /* rows never change: the ETag is made of the id alone */
     RESOURCE_REREAD = 1 << 6, /* what a write returns may differ from what a read then shows: read it again */
+    RESOURCE_LIST_ONLY = 1 << 7, /* no route reads one row by its id */
 };
 
 struct resource {
@@ -134,6 +144,11 @@ struct resource {
     const char *owner_field, *owner_sql;
 
     const char *default_sort; /* "id" when NULL; with a leading minus: descending */
+
+    /* What lists leave out unless asked: rows whose <hidden>_at is set; also the name of the parameter. NULL:
+     * "archived". */
+    const char *hidden;
+    int64_t page_max; /* largest page; 0: LIST_LIMIT_MAX. More for lean rows only */
 
     const struct dependant *dependants;
     size_t dependant_count;
@@ -174,6 +189,22 @@ struct resource {
                                                                                   .nullable = true           \
     }
 
+/* Name of the parameter that shows what lists leave out. */
+static inline const char *resource_hidden(const struct resource *resource)
+{
+    return resource->hidden != NULL ? resource->hidden : "archived";
+}
+
+static inline bool resource_hides(const struct resource *resource)
+{
+    return resource->hidden != NULL || !(resource->flags & RESOURCE_NO_ARCHIVE);
+}
+
+static inline int64_t resource_page_max(const struct resource *resource)
+{
+    return resource->page_max != 0 ? resource->page_max : LIST_LIMIT_MAX;
+}
+
 /* Index of a field by its JSON name, or -1. */
 int resource_field(const struct resource *resource, const char *name);
 
@@ -201,8 +232,8 @@ enum archived { ARCHIVED_NO, ARCHIVED_YES, ARCHIVED_ALL };
 
 struct list_filter {
     const struct field *field;
-    enum { FILTER_IS, FILTER_IN, FILTER_FROM, FILTER_TO, FILTER_NULL, FILTER_NOT_NULL } kind;
-    const char *text; /* IN: PostgreSQL array literal; IS, FROM, TO: one value */
+    enum { FILTER_IS, FILTER_IN, FILTER_FROM, FILTER_TO, FILTER_NULL, FILTER_NOT_NULL, FILTER_BOX } kind;
+    const char *text; /* IN, BOX: PostgreSQL array literal; IS, FROM, TO: one value */
 };
 
 /* Each field has at most an IN and a NULL, or a FROM and a TO. */
@@ -274,10 +305,9 @@ size_t sql_column_count(const struct resource *resource);
 
 /* ---- lists ---- */
 
-#define LIST_LIMIT_DEFAULT 50
-#define LIST_LIMIT_MAX     500   /* rows; a page of the largest rows stays below a few megabytes */
-#define SEARCH_MAX         200   /* characters of q */
-#define SEARCH_MATCHES     10000 /* rows that q finds at most: who finds more has to ask more precisely */
+#define FILTER_MAX_VALUES 100   /* of one filter; more of them belong into a search */
+#define SEARCH_MAX        200   /* characters of q */
+#define SEARCH_MATCHES    10000 /* rows that q finds at most: who finds more has to ask more precisely */
 
 struct page_request {
     struct list_query query;
@@ -294,6 +324,10 @@ void reply_page(struct request *req, const struct page_request *page, const stru
 /* The parameters that list_parse knows, for the route; they live in the arena. */
 size_t list_parameters(const struct resource *resource, struct arena *arena,
                        const struct parameter **parameters);
+
+/* Keep the rows with this one value, which must have the field's SQL form, and no other; a parameter of this
+ * name must not be among those of the route. */
+void list_narrow(struct list_query *query, const struct field *field, const char *text);
 
 /* ---- routes and document ---- */
 

@@ -356,7 +356,7 @@ static struct route *add(struct route_list *list, enum http_method method, const
         .path = arena_printf(list->arena, "/api/v1/%s%s", resource->name, suffix),
         .handle = handle,
         .access = access_for(role),
-        .tag = resource->name,
+        .tag = arena_strndup(list->arena, resource->name, strcspn(resource->name, "/")),
         .about = resource->about,
         .data = resource,
     };
@@ -397,7 +397,9 @@ static void read_routes(struct route_list *list)
 {
     const struct resource *resource = list->resource;
     struct route *route = add(list, HTTP_GET, "", list_rows, resource->read);
-    name_route(list, route, "list", resource->plural, text_of(list, "List %s", resource->name));
+    name_route(list, route, "list", resource->plural,
+               strchr(resource->name, '/') != NULL ? text_of(list, "List %ss", resource->label)
+                                                   : text_of(list, "List %s", resource->name));
     const struct parameter *known;
     size_t n = list_parameters(resource, list->arena, &known);
     struct parameter *all = arena_zalloc(list->arena, n + 1, sizeof(*all));
@@ -408,6 +410,8 @@ static void read_routes(struct route_list *list)
     ANSWERS(list, route, { 200, text_of(list, "%sPage", resource->singular), "One page." },
             { 304, NULL, "Not changed." }, PROBLEM(422, "A parameter is not valid."));
 
+    if (resource->flags & RESOURCE_LIST_ONLY)
+        return;
     route = add(list, HTTP_GET, "/{id}", read_row, resource->read);
     name_route(list, route, "get", resource->singular, text_of(list, "Read one: %s", resource->label));
     parameters(list, route, 2, &id_parameter, &if_none_match);

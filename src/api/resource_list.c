@@ -1,19 +1,18 @@
 /* Lists: reads their parameters into a query, and writes pages. */
 #include <inttypes.h>
-#include <sodium.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "api/app.h"
 #include "api/cursor.h"
+#include "api/map_cover.h"
+#include "api/reading.h"
 #include "base/encode.h"
 #include "base/parse.h"
 #include "store/rows_json.h"
 
 static const char *const archived_words[] = { "false", "true", "all", NULL }; /* order of enum archived */
-
-/* Values of one filter; more of them belong into a search. */
-#define FILTER_MAX_VALUES 100
 
 /* ---- the parameters, as the document tells them ---- */
 
@@ -51,6 +50,13 @@ static const char *filter_about(const struct field *field, struct arena *arena)
     return text;
 }
 
+/* "created_at_from", or what the field has in place of "created_at_" */
+static const char *bound_name(const struct field *field, const char *which, struct arena *arena)
+{
+    return field->range != NULL ? arena_printf(arena, "%s%s", field->range, which)
+                                : arena_printf(arena, "%s_%s", field->name, which);
+}
+
 size_t list_parameters(const struct resource *resource, struct arena *arena,
                        const struct parameter **parameters)
 {
@@ -59,7 +65,7 @@ size_t list_parameters(const struct resource *resource, struct arena *arena,
     list[n++] = (struct parameter){ .name = "limit",
                                     .type = VALUE_INT,
                                     .min = 1,
-                                    .max = LIST_LIMIT_MAX,
+                                    .max = resource_page_max(resource),
                                     .about = "Rows of a page; 50 when left out." };
     list[n++] = (struct parameter){ .name = "cursor",
                                     .type = VALUE_TEXT,
@@ -72,13 +78,17 @@ size_t list_parameters(const struct resource *resource, struct arena *arena,
     list[n++] = (struct parameter){ .name = "count",
                                     .type = VALUE_BOOL,
                                     .about = "Also tell the total number of rows." };
-    if (!(resource->flags & RESOURCE_NO_ARCHIVE))
-        list[n++] =
-            (struct parameter){ .name = "archived",
-                                .type = VALUE_ENUM,
-                                .words = archived_words,
-                                .about = "Archived rows: left out (false), only those (true), or both "
-                                         "(all)." };
+    if (resource_hides(resource)) {
+        const char *hidden = resource_hidden(resource);
+        list[n++] = (struct parameter){ .name = hidden,
+                                        .type = VALUE_ENUM,
+                                        .words = archived_words,
+                                        .about = arena_printf(
+                                            arena,
+                                            "Rows that are %s: left out (false), only those "
+                                            "(true), or both (all).",
+                                            hidden) };
+    }
     if (searchable(resource))
         list[n++] = (struct parameter){ .name = "q",
                                         .type = VALUE_TEXT,
@@ -90,12 +100,17 @@ size_t list_parameters(const struct resource *resource, struct arena *arena,
         if (!field->filter)
             continue;
         if (field->type == FIELD_TIME) {
-            list[n++] = (struct parameter){ .name = arena_printf(arena, "%s_from", field->name),
+            list[n++] = (struct parameter){ .name = bound_name(field, "from", arena),
                                             .type = VALUE_TIME,
                                             .about = "At this time or later." };
-            list[n++] = (struct parameter){ .name = arena_printf(arena, "%s_to", field->name),
+            list[n++] = (struct parameter){ .name = bound_name(field, "to", arena),
                                             .type = VALUE_TIME,
                                             .about = "Before this time." };
+        } else if (field->type == FIELD_BOX) {
+            list[n++] = (struct parameter){ .name = field->name,
+                                            .type = VALUE_TEXT,
+                                            .about = "Positions within west,south,east,north (degrees); west "
+                                                     "beyond east crosses the antimeridian." };
         } else {
             list[n++] = (struct parameter){ .name = field->name,
                                             .type = VALUE_TEXT,
@@ -112,16 +127,6 @@ static void to_request(struct request *req, const struct problems *problems)
 {
     for (size_t i = 0; i < problems->count; i++)
         problem_field(req, problems->list[i].field, problems->list[i].code, "%s", problems->list[i].message);
-}
-
-static bool known_parameters(struct request *req)
-{
-    const char **names = arena_zalloc(req->arena, req->route->parameter_count + 1, sizeof(*names));
-    size_t n = 0;
-    for (size_t i = 0; i < req->route->parameter_count; i++)
-        if (req->route->parameters[i].in == NULL)
-            names[n++] = req->route->parameters[i].name;
-    return query_known(req, names);
 }
 
 static bool read_sort(struct request *req, struct list_query *query)
@@ -165,6 +170,11 @@ static void add_filter(struct list_query *query, const struct field *field, int 
         (struct list_filter){ .field = field, .kind = kind, .text = text };
 }
 
+void list_narrow(struct list_query *query, const struct field *field, const char *text)
+{
+    add_filter(query, field, FILTER_IS, text);
+}
+
 /* Append a value to a PostgreSQL array literal. */
 static void array_add(struct buf *array, const char *text)
 {
@@ -182,7 +192,7 @@ static void read_values(struct request *req, struct list_query *query, const str
 {
     struct buf array = { 0 };
     const char *only = NULL, *name, *value;
-    size_t count = 0, nulls = 0;
+    size_t count = 0, nulls = 0, most = field->values_max != 0 ? field->values_max : FILTER_MAX_VALUES;
     buf_putc(&array, '{');
     for (size_t i = 0; request_query_at(req, i, &name, &value); i++) {
         if (strcmp(name, field->name) != 0)
@@ -193,8 +203,8 @@ static void read_values(struct request *req, struct list_query *query, const str
             struct field_value parsed;
             if (field->nullable && strcmp(word, "null") == 0)
                 nulls++;
-            else if (count == FILTER_MAX_VALUES)
-                problem_add(problems, field->name, "too_many", "has more than %d values", FILTER_MAX_VALUES);
+            else if (count == most)
+                problem_add(problems, field->name, "too_many", "has more than %zu values", most);
             else if (field_parse(field, word, &parsed, problems)) {
                 array_add(&array, parsed.text);
                 only = parsed.text;
@@ -217,10 +227,32 @@ static void read_values(struct request *req, struct list_query *query, const str
     buf_free(&array);
 }
 
-static void read_bound(struct request *req, struct list_query *query, const struct field *field,
-                       const char *suffix, int kind, struct problems *problems)
+/* The array holds the box in 1e-7 degrees, south, west, north, east, and then the ranges of map keys that
+ * cover it. */
+static void read_box(struct request *req, struct list_query *query, const struct field *field,
+                     struct problems *problems)
 {
-    const char *name = arena_printf(req->arena, "%s%s", field->name, suffix);
+    struct map_box box;
+    if (!map_box_parse(request_query(req, field->name), &box)) {
+        problem_add(problems, field->name, "invalid", "must be west,south,east,north in degrees");
+        return;
+    }
+    struct map_range ranges[MAP_COVER_MAX];
+    map_cover(&box, ranges);
+    struct buf array = { 0 };
+    buf_printf(&array, "{%lld,%lld,%lld,%lld", llround(box.south * 1e7), llround(box.west * 1e7),
+               llround(box.north * 1e7), llround(box.east * 1e7));
+    for (size_t i = 0; i < MAP_COVER_MAX; i++)
+        buf_printf(&array, ",%" PRId64 ",%" PRId64, ranges[i].low, ranges[i].high);
+    buf_putc(&array, '}');
+    add_filter(query, field, FILTER_BOX, arena_strdup(req->arena, buf_text(&array)));
+    buf_free(&array);
+}
+
+static void read_bound(struct request *req, struct list_query *query, const struct field *field,
+                       const char *which, int kind, struct problems *problems)
+{
+    const char *name = bound_name(field, which, req->arena);
     const char *text = request_query(req, name);
     if (text == NULL)
         return;
@@ -280,8 +312,10 @@ static void read_filters(struct request *req, struct list_query *query, struct p
         if (!field->filter)
             continue;
         if (field->type == FIELD_TIME) {
-            read_bound(req, query, field, "_from", FILTER_FROM, problems);
-            read_bound(req, query, field, "_to", FILTER_TO, problems);
+            read_bound(req, query, field, "from", FILTER_FROM, problems);
+            read_bound(req, query, field, "to", FILTER_TO, problems);
+        } else if (request_query(req, field->name) != NULL && field->type == FIELD_BOX) {
+            read_box(req, query, field, problems);
         } else if (request_query(req, field->name) != NULL) {
             read_values(req, query, field, problems);
         }
@@ -317,10 +351,10 @@ bool list_parse(struct request *req, const struct resource *resource, struct pag
     *page = (struct page_request){ .query = { .resource = resource } };
     struct list_query *query = &page->query;
     int archived = ARCHIVED_NO;
-    if (!known_parameters(req) ||
-        !query_int(req, "limit", 1, LIST_LIMIT_MAX, LIST_LIMIT_DEFAULT, &query->limit) ||
+    if (!route_parameters_known(req) ||
+        !query_int(req, "limit", 1, resource_page_max(resource), LIST_LIMIT_DEFAULT, &query->limit) ||
         !query_bool(req, "count", false, &page->count) ||
-        !query_enum(req, "archived", archived_words, ARCHIVED_NO, &archived))
+        !query_enum(req, resource_hidden(resource), archived_words, ARCHIVED_NO, &archived))
         return false;
     query->archived = (enum archived)archived;
 
@@ -337,16 +371,6 @@ bool list_parse(struct request *req, const struct resource *resource, struct pag
 }
 
 /* ---- answering ---- */
-
-/* Weak, because it is made of the rows as they are shown now. */
-static const char *body_etag(struct request *req, const struct buf *body)
-{
-    uint8_t hash[16];
-    char text[BASE64_SIZE(sizeof(hash))];
-    crypto_generichash(hash, sizeof(hash), (const uint8_t *)body->data, body->len, NULL, 0);
-    base64url_encode(hash, sizeof(hash), text);
-    return arena_printf(req->arena, "W/\"%s\"", text);
-}
 
 void reply_page(struct request *req, const struct page_request *page, const struct rows *rows, int64_t total)
 {
@@ -377,9 +401,5 @@ void reply_page(struct request *req, const struct page_request *page, const stru
         json_put_int(&json, "total", total);
     json_end_object(&json);
 
-    reply_header(req, "Cache-Control", "private, no-cache");
-    if (reply_unless_unchanged(req, body_etag(req, &body)))
-        reply_json(req, 200, &body);
-    else
-        buf_free(&body);
+    reply_reading(req, &body);
 }

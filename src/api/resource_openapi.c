@@ -135,11 +135,17 @@ static void put_value(struct json *json, const struct field *field, bool input, 
         put_reference(json, "Area", nullable);
         break;
     case FIELD_OBJECT:
-        put_type(json, "object", nullable);
+        if (field->schema != NULL)
+            put_reference(json, field->schema, nullable);
+        else
+            put_type(json, "object", nullable);
         break;
     case FIELD_STRING_LIST:
         put_type(json, "array", nullable);
         put_items(json, "string");
+        break;
+    case FIELD_BOX: /* in filters only */
+        put_type(json, "string", nullable);
         break;
     }
 }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "api/map_cover.h"
 #include "api/resource.h"
 
 /* three for each field of an UPDATE, and those around them */
@@ -66,6 +67,7 @@ static const char *const type_casts[] = {
     [FIELD_AREA] = "text",
     [FIELD_OBJECT] = "jsonb",
     [FIELD_STRING_LIST] = "text[]",
+    [FIELD_BOX] = "bigint",
 };
 
 static const char *cast_of(const struct field *field)
@@ -92,6 +94,8 @@ void sql_columns(const struct resource *resource, struct buf *sql)
             const char *prefix = field->column != NULL ? field->column : "";
             buf_printf(sql, "t.%slatitude AS \"%s.latitude\", t.%slongitude AS \"%s.longitude\"", prefix,
                        field->name, prefix, field->name);
+        } else if (field->columns > 0) {
+            buf_puts(sql, field->select);
         } else if (field->select != NULL) {
             buf_printf(sql, "%s AS \"%s\"", field->select, field->name);
         } else if (field->column != NULL) {
@@ -108,7 +112,9 @@ size_t sql_column_count(const struct resource *resource)
     size_t n = 0;
     for (size_t i = 0; i < resource->field_count; i++)
         if (shown(&resource->fields[i]))
-            n += resource->fields[i].type == FIELD_POSITION ? 2 : 1;
+            n += resource->fields[i].type == FIELD_POSITION ? 2
+                 : resource->fields[i].columns > 0          ? resource->fields[i].columns
+                                                            : 1;
     return n;
 }
 
@@ -206,6 +212,23 @@ static const char *filter_expression(const struct builder *b, const struct field
                                                           : arena_printf(b->arena, "t.%s", column_of(field));
 }
 
+/* What read_box() of resource_list.c has put into the array. Ranges of keys are what an index can serve; they
+ * hold more than the box. */
+static void write_box(struct builder *b, const char *prefix, size_t param)
+{
+    const char *box = arena_printf(b->arena, "($%zu::bigint[])", param);
+    buf_puts(&b->sql, " AND (");
+    for (int i = 0; i < MAP_COVER_MAX; i++)
+        buf_printf(&b->sql, "%st.map_key >= %s[%d] AND t.map_key < %s[%d]", i > 0 ? " OR " : "", box,
+                   5 + 2 * i, box, 6 + 2 * i);
+    buf_printf(
+        &b->sql,
+        ") AND t.%slatitude BETWEEN %s[1] / 1e7::float8 AND %s[3] / 1e7::float8 AND (%s[2] <= %s[4] AND t.%slongitude "
+        "BETWEEN %s[2] / 1e7::float8 AND %s[4] / 1e7::float8 OR %s[2] > %s[4] AND (t.%slongitude >= %s[2] / 1e7::float8 OR "
+        "t.%slongitude <= %s[4] / 1e7::float8))",
+        prefix, box, box, box, box, prefix, box, box, box, box, prefix, box, prefix, box);
+}
+
 static void write_filter(struct builder *b, const struct list_filter *filter, size_t param)
 {
     const char *expression = filter_expression(b, filter->field);
@@ -217,6 +240,9 @@ static void write_filter(struct builder *b, const struct list_filter *filter, si
         return;
     }
     switch (filter->kind) {
+    case FILTER_BOX:
+        write_box(b, filter->field->column, param);
+        break;
     case FILTER_IS:
         buf_printf(&b->sql, " AND %s = $%zu::%s", expression, param, cast);
         break;
@@ -267,18 +293,14 @@ static void write_search(struct builder *b, const struct list_query *q, const st
 static void write_where(struct builder *b, const struct list_query *q, const struct list_params *p,
                         const char *client)
 {
-    static const char *const archived[] = {
-        [ARCHIVED_NO] = " AND t.archived_at IS NULL",
-        [ARCHIVED_YES] = " AND t.archived_at IS NOT NULL",
-        [ARCHIVED_ALL] = "",
-    };
     buf_puts(&b->sql, " WHERE true");
     if (client != NULL)
         buf_printf(&b->sql, " AND t.%s = %s", q->resource->tenant, client);
     else if (p->clients != 0)
         buf_printf(&b->sql, " AND t.%s = ANY ($%zu::bigint[])", q->resource->tenant, p->clients);
-    if (!(q->resource->flags & RESOURCE_NO_ARCHIVE))
-        buf_puts(&b->sql, archived[q->archived]);
+    if (resource_hides(q->resource) && q->archived != ARCHIVED_ALL)
+        buf_printf(&b->sql, " AND t.%s_at IS %s", resource_hidden(q->resource),
+                   q->archived == ARCHIVED_NO ? "NULL" : "NOT NULL");
     for (size_t i = 0; i < q->filter_count; i++)
         write_filter(b, &q->filters[i], p->filters[i]);
     if (q->search != NULL)

@@ -332,6 +332,7 @@ static bool (*const readers[])(struct reading *in) = {
     [FIELD_AREA] = read_area,
     [FIELD_OBJECT] = NULL,
     [FIELD_STRING_LIST] = NULL,
+    [FIELD_BOX] = NULL,
 };
 
 bool field_parse(const struct field *field, const char *text, struct field_value *value,

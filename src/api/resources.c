@@ -12,6 +12,11 @@ const struct resource *const resources[] = {
     &trackers_resource,
     &exclusion_areas_resource,
     &audit_log_resource,
+    &positions_resource,
+    &events_resource,
+    &status_history_resource,
+    &exceptions_resource,
+    &fetch_batches_resource,
     NULL,
 };
 

@@ -12,6 +12,11 @@ extern const struct resource delivery_locations_resource;
 extern const struct resource exclusion_areas_resource;
 extern const struct resource trackers_resource;
 extern const struct resource audit_log_resource;
+extern const struct resource events_resource;
+extern const struct resource status_history_resource;
+extern const struct resource exceptions_resource;
+extern const struct resource positions_resource;
+extern const struct resource fetch_batches_resource;
 
 /* All of them, in the order of the documentation; NULL-terminated. */
 extern const struct resource *const resources[];

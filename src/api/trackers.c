@@ -29,6 +29,7 @@ static const struct field fields[] = {
       .sort = true, .filter = true },
     { "last_position", FIELD_POSITION, "Position of the newest report.", .column = "last_", .computed = true,
       .nullable = true },
+    { "bbox", FIELD_BOX, .column = "last_", .input = true, .computed = true, .filter = true },
     { "last_accuracy_m", FIELD_NUMBER, "Accuracy of that position in metres.", .computed = true,
       .nullable = true },
     { "last_confidence", FIELD_INT, "Confidence of that position, 0 to 3.", .computed = true,

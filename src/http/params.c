@@ -92,9 +92,14 @@ bool query_enum(struct request *req, const char *name, const char *const *words,
 
 bool query_period(struct request *req, struct period *period, int64_t max)
 {
+    return query_period_within(req, period, max, max);
+}
+
+bool query_period_within(struct request *req, struct period *period, int64_t usual, int64_t max)
+{
     bool valid = read_time(req, "to", time_now(), &period->to);
     if (valid)
-        valid = read_time(req, "from", period->to >= TIME_MIN + max ? period->to - max : TIME_MIN,
+        valid = read_time(req, "from", period->to >= TIME_MIN + usual ? period->to - usual : TIME_MIN,
                           &period->from);
     else if (request_query(req, "from") != NULL)
         (void)!read_time(req, "from", 0, &period->from);

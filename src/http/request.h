@@ -95,6 +95,8 @@ struct period {
     int64_t from, to; /* microseconds, half-open */
 };
 MUST_CHECK bool query_period(struct request *req, struct period *period, int64_t max);
+/* The same, but the default of from is to - usual. */
+MUST_CHECK bool query_period_within(struct request *req, struct period *period, int64_t usual, int64_t max);
 
 /* Refuse query parameters that are not in the route's description (unknown_parameter, with a suggestion). */
 MUST_CHECK bool query_known(struct request *req, const char *const *names);

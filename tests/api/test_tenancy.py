@@ -130,6 +130,10 @@ def managed(status: int, target: str, strange: int = 404, **more: object) -> Exa
     return Example(status, status, 403, strange, target=target, **more)
 
 
+def read_by_all(target: str = "", strange: int = 404) -> Example:
+    return Example(200, 200, 200, strange if target else 200, target)
+
+
 OPERATIONS: dict[str, Example] = {
     **rows("clients", lambda tenant, row: {"name": uuid.uuid4().hex}, write="admin"),
     "PATCH /api/v1/clients/{id}": managed(200, "clients", body=lambda t, row: {"name": uuid.uuid4().hex}),
@@ -180,6 +184,19 @@ OPERATIONS: dict[str, Example] = {
         201, "", strange=422, body=lambda t, row: {"client_id": t.id, "count": 1, "name_prefix": uuid.uuid4().hex}
     ),
     "GET /api/v1/trackers/{id}/keys": managed(200, "keyed-trackers"),
+    "GET /api/v1/trackers/positions/latest": read_by_all(),
+    "GET /api/v1/events": read_by_all(),
+    "GET /api/v1/status-history": read_by_all(),
+    "GET /api/v1/exceptions": read_by_all(),
+    "GET /api/v1/fetch-batches": Example(200, 403, 403, 403),
+    **{
+        f"GET /api/v1/trackers/{{id}}/{what}": read_by_all("trackers")
+        for what in ("reports", "history", "events", "status-history", "exceptions")
+    },
+    **{
+        f"GET /api/v1/production-runs/{{id}}/{what}": read_by_all("production-runs")
+        for what in ("history", "events", "status-history", "trackers/positions")
+    },
 }
 
 
