@@ -75,4 +75,20 @@ struct duty {
     int64_t (*run)(struct task_context *task, struct error *err);
 };
 
+/* All that a binary can do: what src/jobs/jobs.c lists. Handed down to worker, scheduler and API, which know
+ * no job by name. */
+struct task_catalogue {
+    const struct task_type *const *types;
+    size_t type_count;
+    const struct duty *const *duties;
+    size_t duty_count;
+};
+
+/* NULL when there is none of this name. */
+const struct task_type *task_type_find(const struct task_catalogue *catalogue, const char *name);
+
+/* The queues that workers of this system serve: "fetch", "judge", "geocode", "history", "notify", "default",
+ * NULL. */
+extern const char *const task_queues[];
+
 #endif

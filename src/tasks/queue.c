@@ -1,0 +1,72 @@
+/* Handing tasks over: the row first, then the message. */
+#include "tasks/queue.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "base/timeutil.h"
+#include "tasks/keys.h"
+#include "tasks/value.h"
+
+void task_new_id(char id[TASK_ID_SIZE])
+{
+    unsigned char random[16];
+    randombytes_buf(random, sizeof(random));
+    sodium_bin2hex(id, TASK_ID_SIZE, random, sizeof(random));
+}
+
+static const char *text_or(struct arena *arena, const json_t *value, const char *fallback)
+{
+    return value == NULL ? fallback : value_text(arena, value);
+}
+
+static bool failed(const struct rows *rows, struct error *err)
+{
+    const char *code = rows_status(rows) == DB_UNAVAILABLE ? "database_unavailable"
+                       : rows_status(rows) == DB_CHECK     ? "task_invalid"
+                                                           : "database_error";
+    return error_set(err, code, "the task could not be added: %s", rows_message(rows));
+}
+
+bool task_enqueue(struct db *db, struct redis *redis, struct arena *arena, const struct task_request *request,
+                  char id[TASK_ID_SIZE], struct error *err)
+{
+    char fresh[TASK_ID_SIZE];
+    const int64_t client = request->client_id, attempts = request->max_attempts;
+    const int64_t at = request->run_at > 0 ? request->run_at : time_now();
+    task_new_id(fresh);
+    struct rows *rows = db_query(
+        db,
+        "SELECT enqueue_task($1, $2, $3, $4::jsonb, $5::jsonb, $6::jsonb, $7, $8, "
+        "CASE WHEN $9 THEN $10::timestamptz END, $11::smallint)",
+        "ssssssIsbtI", fresh, request->name, request->queue, text_or(arena, request->args, "[]"),
+        text_or(arena, request->kwargs, "{}"), text_or(arena, request->labels, "{}"),
+        client > 0 ? &client : NULL, request->dedupe_key, request->run_at > 0, at, attempts > 0 ? &attempts : NULL);
+    if (!rows_ok(rows) || rows_count(rows) != 1)
+        return failed(rows, err);
+    if (rows_length(rows, 0, 0) >= TASK_ID_SIZE)
+        return error_set(err, "database_error", "the database answered with an id that is too long");
+    strcpy(id, rows_text(rows, 0, 0));
+    if (strcmp(id, fresh) == 0 && !db_in_transaction(db) && at <= time_now())
+        task_send(db, redis, arena, id);
+    return true;
+}
+
+bool task_hint(struct redis *redis, const char *name)
+{
+    struct redis_reply reply;
+    struct arena *arena = arena_new();
+    bool sent = redis_command(redis, arena, &reply, "XADD %s MAXLEN ~ %s * name %s", TASK_KEY_HINTS,
+                              TASK_HINTS_KEPT, name) &&
+                reply.type == REDIS_TEXT;
+    arena_free(arena);
+    return sent;
+}
+
+void task_send(struct db *db, struct redis *redis, struct arena *arena, const char *id)
+{
+    (void)arena;
+    struct rows *rows = db_query(db, "SELECT queue FROM tasks WHERE id = $1 AND state = 'waiting'", "s", id);
+    if (rows_ok(rows) && rows_count(rows) == 1)
+        (void)task_hint(redis, rows_text(rows, 0, 0));
+}
