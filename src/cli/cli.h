@@ -32,6 +32,7 @@ extern const struct command cmd_places;
 extern const struct command cmd_report;
 extern const struct command cmd_report_fetch; /* a part of cmd_report */
 extern const struct command cmd_user;
+extern const struct command cmd_worker;
 
 /* Print "trackerd NAME: message" and a pointer to --help on standard error; returns EXIT_USAGE. */
 int cli_usage(const char *command, const char *format, ...) PRINTF_LIKE(2, 3);

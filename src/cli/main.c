@@ -12,7 +12,7 @@ extern char **environ;
 
 static const struct command *const commands[] = {
     &cmd_account, &cmd_api,    &cmd_config, &cmd_keys, &cmd_migrate,
-    &cmd_openapi, &cmd_places, &cmd_report, &cmd_user,
+    &cmd_openapi, &cmd_places, &cmd_report, &cmd_user, &cmd_worker,
 };
 
 static void print_help(FILE *out)

@@ -14,11 +14,11 @@
 
 struct duty_slot {
     const struct duty *duty;
-    int64_t look_at;  /* monotonic; due from then on */
-    bool hinted;      /* something came while as many threads as may were at it */
-    int running;      /* threads that are at it */
-    int failures;     /* in a row */
-    int64_t done_at;  /* monotonic, of the last run that did not fail; 0: none yet */
+    int64_t look_at; /* monotonic; due from then on */
+    bool hinted;     /* something came while as many threads as may were at it */
+    int running;     /* threads that are at it */
+    int failures;    /* in a row */
+    int64_t done_at; /* monotonic, of the last run that did not fail; 0: none yet */
 };
 
 /* The slot to run now, marked as running, or NULL. Of several the one that waited longest. */

@@ -18,8 +18,8 @@
 bool task_should_stop(struct task_context *task)
 {
     struct task_run *run = task->run;
-    return run != NULL && (run->worker->stopping || run->cancelled || run->lease_lost ||
-                           time_monotonic() >= run->deadline);
+    return run != NULL &&
+           (run->worker->stopping || run->cancelled || run->lease_lost || time_monotonic() >= run->deadline);
 }
 
 void task_progress(struct task_context *task, int64_t done, int64_t total, const char *message)
@@ -87,7 +87,8 @@ void execute_duty(struct worker_thread *thread, struct duty_slot *slot)
 
     int64_t took = time_monotonic() - run.started_at;
     const char *outcome = units < 0 ? "failed" : units > 0 ? "done" : "nothing";
-    series_observe(metric_series(worker->metrics.duty_seconds, (const char *[]){ duty->name, outcome }), took);
+    series_observe(metric_series(worker->metrics.duty_seconds, (const char *[]){ duty->name, outcome }),
+                   took);
     if (units > 0)
         series_add(metric_series(worker->metrics.units, (const char *[]){ duty->name }), units);
     if (units < 0)
@@ -118,8 +119,8 @@ static const char *error_json(struct arena *arena, const char *code, const char 
 
 /* What the verdict means for the row. */
 static struct ledger_result conclude(struct worker_thread *thread, const struct task_row *row,
-                                     const struct task_run *run, enum task_verdict verdict, const json_t *answer,
-                                     struct error *err)
+                                     const struct task_run *run, enum task_verdict verdict,
+                                     const json_t *answer, struct error *err)
 {
     struct ledger_result end = { .end = LEDGER_SUCCEEDED };
     if (verdict == TASK_DONE && !run->cancelled) {
@@ -141,15 +142,17 @@ static struct ledger_result conclude(struct worker_thread *thread, const struct 
     if (verdict == TASK_RETRY && time_monotonic() >= run->deadline)
         error_prefix(err, "ended by its time-out: ");
     end.error = error_json(thread->arena, err->code[0] != '\0' ? err->code : "failed", err->message);
-    end.end = verdict == TASK_FAILED               ? LEDGER_FAILED_FOR_GOOD
+    end.end = verdict == TASK_FAILED              ? LEDGER_FAILED_FOR_GOOD
               : row->attempt >= row->max_attempts ? LEDGER_DEAD
-                                                   : LEDGER_SCHEDULED;
+                                                  : LEDGER_SCHEDULED;
     end.run_at = time_now() + retry_wait(row->attempt, randombytes_random());
     return end;
 }
 
-/* The end must be written while the lease holds; a database that is away for a moment must not undo the work. */
-static bool write_end(struct worker_thread *thread, const struct task_row *row, const struct ledger_result *end)
+/* The end must be written while the lease holds; a database that is away for a moment must not undo the work.
+ */
+static bool write_end(struct worker_thread *thread, const struct task_row *row,
+                      const struct ledger_result *end)
 {
     struct error err;
     int64_t until = time_monotonic() + thread->worker->scope.lease;
@@ -166,7 +169,7 @@ static bool write_end(struct worker_thread *thread, const struct task_row *row, 
 }
 
 static const char *const outcomes[] = {
-    [LEDGER_SUCCEEDED] = "succeeded", [LEDGER_SCHEDULED] = "retried", [LEDGER_FAILED_FOR_GOOD] = "failed",
+    [LEDGER_SUCCEEDED] = "succeeded", [LEDGER_SCHEDULED] = "retried",   [LEDGER_FAILED_FOR_GOOD] = "failed",
     [LEDGER_DEAD] = "dead",           [LEDGER_CANCELLED] = "cancelled", [LEDGER_HANDED_BACK] = "handed_back",
 };
 
@@ -178,13 +181,14 @@ static void account(struct worker_thread *thread, const struct task_row *row, co
     series_add(metric_series(worker->metrics.runs, (const char *[]){ row->name, outcome }), 1);
     series_observe(metric_series(worker->metrics.run_seconds, (const char *[]){ row->name }), took);
     bool bad = end->end == LEDGER_DEAD || end->end == LEDGER_FAILED_FOR_GOOD;
-    LOG_AT(bad ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "task ended", LOG_TEXT("task", row->name), LOG_TEXT("id", row->id),
-           LOG_TEXT("outcome", outcome), LOG_NUM("attempt", row->attempt), LOG_NUM("ms", took / 1000),
-           LOG_TEXT("message", end->error != NULL ? err->message : NULL));
+    LOG_AT(bad ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "task ended", LOG_TEXT("task", row->name),
+           LOG_TEXT("id", row->id), LOG_TEXT("outcome", outcome), LOG_NUM("attempt", row->attempt),
+           LOG_NUM("ms", took / 1000), LOG_TEXT("message", end->error != NULL ? err->message : NULL));
 }
 
-static enum task_verdict call(struct worker_thread *thread, const struct task_type *type, const struct task_row *row,
-                              struct task_run *run, json_t **answer, struct error *err)
+static enum task_verdict call(struct worker_thread *thread, const struct task_type *type,
+                              const struct task_row *row, struct task_run *run, json_t **answer,
+                              struct error *err)
 {
     struct task_context context = make_context(thread, run);
     context.id = row->id;
@@ -212,8 +216,9 @@ static void execute(struct worker_thread *thread, const struct task_row *row)
     struct worker *worker = thread->worker;
     const struct task_type *type = task_type_find(worker->options.catalogue, row->name);
     struct error err = { .code = "" };
-    struct task_run run = { .worker = worker, .attempt = row->attempt, .user_id = row->user_id,
-                            .client_id = row->client_id };
+    struct task_run run = {
+        .worker = worker, .attempt = row->attempt, .user_id = row->user_id, .client_id = row->client_id
+    };
     json_t *answer = NULL;
     snprintf(run.id, sizeof(run.id), "%s", row->id);
     snprintf(run.name, sizeof(run.name), "%s", row->name);

@@ -42,7 +42,8 @@ static bool read_row(const struct rows *rows, struct arena *arena, struct task_r
     return row->args != NULL && row->kwargs != NULL && row->labels != NULL;
 }
 
-static enum ledger_outcome taken(const struct rows *rows, struct arena *arena, struct task_row *row, struct error *err)
+static enum ledger_outcome taken(const struct rows *rows, struct arena *arena, struct task_row *row,
+                                 struct error *err)
 {
     if (!rows_ok(rows)) {
         database_failed(rows, err);
@@ -75,9 +76,9 @@ static const struct {
     const char *state;
     bool final;
 } ends[] = {
-    [LEDGER_SUCCEEDED] = { "succeeded", true }, [LEDGER_SCHEDULED] = { "scheduled", false },
+    [LEDGER_SUCCEEDED] = { "succeeded", true },    [LEDGER_SCHEDULED] = { "scheduled", false },
     [LEDGER_FAILED_FOR_GOOD] = { "failed", true }, [LEDGER_DEAD] = { "dead", true },
-    [LEDGER_CANCELLED] = { "cancelled", true }, [LEDGER_HANDED_BACK] = { "waiting", false },
+    [LEDGER_CANCELLED] = { "cancelled", true },    [LEDGER_HANDED_BACK] = { "waiting", false },
 };
 
 bool ledger_end(struct db *db, const struct ledger_scope *scope, const struct task_row *row,
@@ -90,22 +91,29 @@ bool ledger_end(struct db *db, const struct ledger_scope *scope, const struct ta
         "attempts = CASE WHEN $4 = 'waiting' THEN attempts - 1 ELSE attempts END, "
         "sent_at = CASE WHEN $5 THEN sent_at END, stream_entry = CASE WHEN $5 THEN stream_entry END "
         "WHERE id = $1 AND worker = $2 AND attempts = $3 AND state = 'running'",
-        "ssisbsst", row->id, scope->worker, (int64_t)row->attempt, ends[result->end].state, ends[result->end].final,
-        result->result, result->error, result->run_at);
+        "ssisbsst", row->id, scope->worker, (int64_t)row->attempt, ends[result->end].state,
+        ends[result->end].final, result->result, result->error, result->run_at);
     if (!rows_ok(rows))
         return database_failed(rows, err);
-    return rows_affected(rows) == 1 || error_set(err, "lease_lost", "task %s is another worker's by now", row->id);
+    return rows_affected(rows) == 1 ||
+           error_set(err, "lease_lost", "task %s is another worker's by now", row->id);
 }
+
+#define RENEW       "UPDATE tasks SET lease_until = now() + $4 * interval '1 microsecond'"
+#define OF_THIS_RUN " WHERE id = $1 AND worker = $2 AND attempts = $3 AND state = 'running'"
 
 bool ledger_renew(struct db *db, const struct ledger_scope *scope, const char *id, int attempt,
                   const char *progress, bool *cancelled, struct error *err)
 {
-    struct rows *rows = db_query(
-        db,
-        "UPDATE tasks SET lease_until = now() + $4 * interval '1 microsecond', progress = coalesce($5::jsonb, progress) "
-        "WHERE id = $1 AND worker = $2 AND attempts = $3 AND state = 'running' "
-        "RETURNING cancel_requested_at IS NOT NULL",
-        "ssiis", id, scope->worker, (int64_t)attempt, scope->lease, progress);
+    /* Two texts: naming the column alone would give the row a new version. */
+    const int64_t run = attempt;
+    struct rows *rows = progress == NULL
+                            ? db_query(db, RENEW OF_THIS_RUN " RETURNING cancel_requested_at IS NOT NULL",
+                                       "ssii", id, scope->worker, run, scope->lease)
+                            : db_query(db,
+                                       RENEW ", progress = $5::jsonb" OF_THIS_RUN
+                                             " RETURNING cancel_requested_at IS NOT NULL",
+                                       "ssiis", id, scope->worker, run, scope->lease, progress);
     if (!rows_ok(rows))
         return database_failed(rows, err);
     if (rows_count(rows) == 0)

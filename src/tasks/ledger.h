@@ -41,14 +41,15 @@ enum ledger_outcome {
 };
 
 /* Take the row that is due for longest among those without a message on its way. */
-MUST_CHECK enum ledger_outcome ledger_take_due(struct db *db, struct arena *arena, const struct ledger_scope *scope,
-                                               struct task_row *row, struct error *err);
+MUST_CHECK enum ledger_outcome ledger_take_due(struct db *db, struct arena *arena,
+                                               const struct ledger_scope *scope, struct task_row *row,
+                                               struct error *err);
 
 enum ledger_end {
     LEDGER_SUCCEEDED,
-    LEDGER_SCHEDULED, /* again, at run_at */
+    LEDGER_SCHEDULED,       /* again, at run_at */
     LEDGER_FAILED_FOR_GOOD, /* again would not help */
-    LEDGER_DEAD,      /* the last attempt failed */
+    LEDGER_DEAD,            /* the last attempt failed */
     LEDGER_CANCELLED,
     LEDGER_HANDED_BACK, /* the worker stops: this attempt does not count */
 };
@@ -64,8 +65,8 @@ struct ledger_result {
 MUST_CHECK bool ledger_end(struct db *db, const struct ledger_scope *scope, const struct task_row *row,
                            const struct ledger_result *result, struct error *err);
 
-/* Renew the lease of one running row and note its progress (JSON text, or NULL: unchanged). *cancelled: somebody
- * asked for its end. False with code "lease_lost" as above. */
+/* Renew the lease of one running row and note its progress (JSON text, or NULL: unchanged). *cancelled:
+ * somebody asked for its end. False with code "lease_lost" as above. */
 MUST_CHECK bool ledger_renew(struct db *db, const struct ledger_scope *scope, const char *id, int attempt,
                              const char *progress, bool *cancelled, struct error *err);
 

@@ -1,5 +1,5 @@
-/* The worker's pulse: renews leases, writes progress, frees what dead workers left. A thread and connections of
- * its own, because an execution may hold a transaction open for long. */
+/* The worker's pulse: renews leases, writes progress, frees what dead workers left. A thread and connections
+ * of its own, because an execution may hold a transaction open for long. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,15 +10,6 @@
 #include "tasks/worker_private.h"
 
 #define BEAT (USEC_PER_SEC / 2) /* how often progress is written at most */
-
-/* A copy of a run, made under the lock: the run itself may end at any moment. */
-struct beat {
-    char id[TASK_ID_SIZE], name[201];
-    int attempt;
-    int64_t user_id, client_id, done, total;
-    char message[PROGRESS_MESSAGE];
-    bool progressed;
-};
 
 struct pulse {
     struct worker *worker;
@@ -41,8 +32,12 @@ static void copy_runs(struct pulse *pulse)
         if (run->slot != NULL || pulse->count == worker->thread_count)
             continue;
         struct beat *beat = &pulse->beats[pulse->count++];
-        *beat = (struct beat){ .attempt = run->attempt, .user_id = run->user_id, .client_id = run->client_id,
-                               .done = run->done, .total = run->total, .progressed = run->progressed };
+        *beat = (struct beat){ .attempt = run->attempt,
+                               .user_id = run->user_id,
+                               .client_id = run->client_id,
+                               .done = run->done,
+                               .total = run->total,
+                               .progressed = run->progressed };
         memcpy(beat->id, run->id, sizeof(beat->id));
         memcpy(beat->name, run->name, sizeof(beat->name));
         memcpy(beat->message, run->message, sizeof(beat->message));
@@ -138,7 +133,7 @@ void *pulse_main(void *arg)
     struct pulse pulse = { .worker = worker, .arena = arena_new() };
     pulse.db = worker_database(worker, "trackerd worker pulse");
     pulse.redis = redis_new(config->redis_url, config->redis_timeout, &err);
-    pulse.beats = arena_zalloc(worker->arena, worker->thread_count, sizeof(*pulse.beats));
+    pulse.beats = worker->beats;
     while (still_needed(worker)) {
         beat_once(&pulse);
         if (!worker_wait(worker, BEAT))

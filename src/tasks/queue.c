@@ -35,13 +35,14 @@ bool task_enqueue(struct db *db, struct redis *redis, struct arena *arena, const
     const int64_t client = request->client_id, attempts = request->max_attempts;
     const int64_t at = request->run_at > 0 ? request->run_at : time_now();
     task_new_id(fresh);
-    struct rows *rows = db_query(
-        db,
-        "SELECT enqueue_task($1, $2, $3, $4::jsonb, $5::jsonb, $6::jsonb, $7, $8, "
-        "CASE WHEN $9 THEN $10::timestamptz END, $11::smallint)",
-        "ssssssIsbtI", fresh, request->name, request->queue, text_or(arena, request->args, "[]"),
-        text_or(arena, request->kwargs, "{}"), text_or(arena, request->labels, "{}"),
-        client > 0 ? &client : NULL, request->dedupe_key, request->run_at > 0, at, attempts > 0 ? &attempts : NULL);
+    struct rows *rows = db_query(db,
+                                 "SELECT enqueue_task($1, $2, $3, $4::jsonb, $5::jsonb, $6::jsonb, $7, $8, "
+                                 "CASE WHEN $9 THEN $10::timestamptz END, $11::smallint)",
+                                 "ssssssIsbtI", fresh, request->name, request->queue,
+                                 text_or(arena, request->args, "[]"), text_or(arena, request->kwargs, "{}"),
+                                 text_or(arena, request->labels, "{}"), client > 0 ? &client : NULL,
+                                 request->dedupe_key, request->run_at > 0, at,
+                                 attempts > 0 ? &attempts : NULL);
     if (!rows_ok(rows) || rows_count(rows) != 1)
         return failed(rows, err);
     if (rows_length(rows, 0, 0) >= TASK_ID_SIZE)

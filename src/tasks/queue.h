@@ -14,7 +14,8 @@
 #include "store/db.h"
 #include "store/redis.h"
 
-#define TASK_ID_SIZE 65 /* 32 hex digits when we made it; any text of up to 64 bytes when somebody else did */
+#define TASK_ID_SIZE 65 /* 32 hex digits when we made it; any text of up to 64 bytes when somebody else did  \
+                         */
 
 struct task_request {
     const char *name;
@@ -26,8 +27,8 @@ struct task_request {
     int max_attempts;               /* executions in all; 0: as the type says */
 };
 
-/* Adds the task, of the session's user, in the open transaction or in one of its own, and writes its id. Outside a
- * transaction its message is sent, too; inside one call task_send after the commit. Codes:
+/* Adds the task, of the session's user, in the open transaction or in one of its own, and writes its id.
+ * Outside a transaction its message is sent, too; inside one call task_send after the commit. Codes:
  * database_unavailable, database_error, task_invalid. */
 MUST_CHECK bool task_enqueue(struct db *db, struct redis *redis, struct arena *arena,
                              const struct task_request *request, char id[TASK_ID_SIZE], struct error *err);

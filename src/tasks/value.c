@@ -67,12 +67,8 @@ static bool too_deep(const json_t *value, int left)
     size_t i;
     if (left == 0)
         return true;
-    json_object_foreach((json_t *)value, key, item)
-        if (too_deep(item, left - 1))
-            return true;
-    json_array_foreach((json_t *)value, i, item)
-        if (too_deep(item, left - 1))
-            return true;
+    json_object_foreach((json_t *)value, key, item) if (too_deep(item, left - 1)) return true;
+    json_array_foreach((json_t *)value, i, item) if (too_deep(item, left - 1)) return true;
     return false;
 }
 
@@ -122,7 +118,8 @@ const char *value_big_integer(const json_t *value)
     if (digits == NULL || digits[0] == '\0')
         return NULL;
     size_t sign = digits[0] == '-';
-    return digits[sign] != '\0' && strspn(digits + sign, "0123456789") == strlen(digits + sign) ? digits : NULL;
+    return digits[sign] != '\0' && strspn(digits + sign, "0123456789") == strlen(digits + sign) ? digits
+                                                                                                : NULL;
 }
 
 json_t *value_from_big_integer(const char *digits, size_t len)
@@ -174,8 +171,7 @@ static void write_array(struct json *json, const json_t *value)
     json_t *item;
     size_t i;
     json_start_array(json);
-    json_array_foreach((json_t *)value, i, item)
-        value_write(json, item);
+    json_array_foreach((json_t *)value, i, item) value_write(json, item);
     json_end_array(json);
 }
 

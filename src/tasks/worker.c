@@ -145,7 +145,8 @@ static bool serves(const struct worker *worker, const char *queue)
     return false;
 }
 
-/* Array literals for the statements of the ledger. Names are those of the source, without quotes or commas. */
+/* Array literals for the statements of the ledger. Names are those of the source, without quotes or commas.
+ */
 static void describe_scope(struct worker *worker)
 {
     const struct config *config = worker->options.config;
@@ -183,7 +184,8 @@ static void name_worker(struct worker *worker)
 {
     char host[100] = "host";
     (void)gethostname(host, sizeof(host) - 1);
-    snprintf(worker->name, sizeof(worker->name), "%s:%ld:%04x", host, (long)getpid(), randombytes_uniform(0x10000));
+    snprintf(worker->name, sizeof(worker->name), "%s:%ld:%04x", host, (long)getpid(),
+             randombytes_uniform(0x10000));
 }
 
 static bool open_thread(struct worker *worker, size_t index, struct error *err)
@@ -191,7 +193,7 @@ static bool open_thread(struct worker *worker, size_t index, struct error *err)
     struct worker_thread *thread = &worker->threads[index];
     const struct config *config = worker->options.config;
     thread->worker = worker;
-    snprintf(thread->name, sizeof(thread->name), "%s:%zu", worker->name, index);
+    thread->name = arena_printf(worker->arena, "%s:%zu", worker->name, index);
     thread->redis = redis_new(config->redis_url, config->redis_timeout, err);
     if (thread->redis == NULL)
         return false;
@@ -212,12 +214,14 @@ static void prepare_lock(struct worker *worker)
 
 static void make_metrics(struct worker *worker)
 {
-    worker->metrics.runs = metric_counter("tracker_tasks_total", "Executions of tasks by outcome.", "task,outcome");
-    worker->metrics.run_seconds =
-        metric_histogram("tracker_task_seconds", "Duration of executions of tasks.", "task");
-    worker->metrics.units = metric_counter("tracker_duty_units_total", "Units of work that duties did.", "duty");
-    worker->metrics.duty_seconds =
-        metric_histogram("tracker_duty_seconds", "Duration of runs of duties, by outcome.", "duty,outcome");
+    worker->metrics.runs = metric_counter("tracker_tasks_total", "Executions of tasks by outcome.",
+                                          "task,outcome");
+    worker->metrics.run_seconds = metric_histogram("tracker_task_seconds", "Duration of executions of tasks.",
+                                                   "task");
+    worker->metrics.units = metric_counter("tracker_duty_units_total", "Units of work that duties did.",
+                                           "duty");
+    worker->metrics.duty_seconds = metric_histogram(
+        "tracker_duty_seconds", "Duration of runs of duties, by outcome.", "duty,outcome");
 }
 
 static void release(struct worker *worker)
@@ -239,8 +243,8 @@ static bool start_threads(struct worker *worker, struct error *err)
     size_t started = 0;
     if (pthread_create(&worker->pulse, NULL, pulse_main, worker) != 0)
         return error_set(err, "thread", "no thread can be started");
-    while (started < worker->thread_count &&
-           pthread_create(&worker->threads[started].thread, NULL, thread_main, &worker->threads[started]) == 0)
+    while (started < worker->thread_count && pthread_create(&worker->threads[started].thread, NULL,
+                                                            thread_main, &worker->threads[started]) == 0)
         started++;
     if (started == worker->thread_count)
         return true;
@@ -249,7 +253,8 @@ static bool start_threads(struct worker *worker, struct error *err)
     for (size_t i = 0; i < started; i++)
         pthread_join(worker->threads[i].thread, NULL);
     pthread_join(worker->pulse, NULL);
-    return error_set(err, "thread", "only %zu of %zu threads could be started", started, worker->thread_count);
+    return error_set(err, "thread", "only %zu of %zu threads could be started", started,
+                     worker->thread_count);
 }
 
 struct worker *worker_start(const struct worker_options *options, struct error *err)
@@ -271,6 +276,7 @@ struct worker *worker_start(const struct worker_options *options, struct error *
         describe_scope(worker);
         fill_board(worker);
         worker->threads = arena_zalloc(worker->arena, count, sizeof(*worker->threads));
+        worker->beats = arena_zalloc(worker->arena, count, sizeof(*worker->beats));
     }
     for (; ok && worker->thread_count < count; worker->thread_count++)
         ok = open_thread(worker, worker->thread_count, err);
@@ -308,4 +314,49 @@ bool worker_stop(struct worker *worker, int64_t patience)
         return false;
     release(worker);
     return true;
+}
+
+/* ---- health ---- */
+
+/* Beyond its time-out an execution was told to stop; one that still runs after so much more is stuck. */
+#define STUCK_AFTER MINUTES(5)
+
+/* The table of tasks could not be read for so long: restarting may help, and the rest of the system knows. */
+#define BLIND_AFTER MINUTES(5)
+
+static void write_runs(struct json *json, const struct task_run *run, int64_t now, bool *stuck)
+{
+    json_key(json, "running");
+    json_start_array(json);
+    for (; run != NULL; run = run->next) {
+        bool late = now > run->deadline + STUCK_AFTER;
+        *stuck = *stuck || late;
+        json_start_object(json);
+        json_put_text(json, "name", run->name);
+        json_put_text(json, "task_id", run->slot == NULL ? run->id : NULL);
+        json_put_double(json, "seconds", (double)((now - run->started_at) / 1000) / 1000);
+        json_put_bool(json, "stuck", late);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
+bool worker_health(struct worker *worker, struct buf *out)
+{
+    struct json json;
+    bool stuck = false;
+    int64_t now = time_monotonic();
+    json_begin(&json, out);
+    json_start_object(&json);
+    pthread_mutex_lock(&worker->lock);
+    write_runs(&json, worker->runs, now, &stuck);
+    int64_t unseen = now - worker->looked_at;
+    pthread_mutex_unlock(&worker->lock);
+    /* While every thread is busy nobody looks at the tasks: then what runs is the sign of life. */
+    bool well = !stuck && (unseen < BLIND_AFTER || out->len > sizeof("{\"running\":[]"));
+    json_put_text(&json, "worker", worker->name);
+    json_put_int(&json, "seconds_since_look", unseen / USEC_PER_SEC);
+    json_put_text(&json, "status", well ? "ok" : stuck ? "stuck" : "blind");
+    json_end_object(&json);
+    return well;
 }

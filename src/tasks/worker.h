@@ -20,8 +20,8 @@ struct worker_options {
     void *shared;                           /* for task_context.shared */
 };
 
-/* Starts the threads. Needs neither PostgreSQL nor Redis to be there: it waits for them. Codes: queue_unknown,
- * redis_url, thread. */
+/* Starts the threads. Needs neither PostgreSQL nor Redis to be there: it waits for them. Codes:
+ * queue_unknown, redis_url, thread. */
 MUST_CHECK struct worker *worker_start(const struct worker_options *options, struct error *err);
 
 /* Takes nothing more, lets what runs end within `patience` (microseconds), hands back what does not. False:

@@ -39,10 +39,19 @@ struct task_run {
     bool progressed; /* since it was written last */
 };
 
+/* A copy of a run for the pulse, made under the lock: the run itself may end at any moment. */
+struct beat {
+    char id[TASK_ID_SIZE], name[201];
+    int attempt;
+    int64_t user_id, client_id, done, total;
+    char message[PROGRESS_MESSAGE];
+    bool progressed;
+};
+
 struct worker_thread {
     struct worker *worker;
     pthread_t thread;
-    char name[WORKER_NAME_SIZE + 8];
+    const char *name; /* the worker's, and the number of the thread */
     struct db *db;
     struct redis *redis;
     struct arena *arena;
@@ -69,6 +78,7 @@ struct worker {
     struct worker_thread *threads;
     size_t thread_count;
     pthread_t pulse;
+    struct beat *beats; /* the pulse's, one for each thread */
     struct {
         struct metric *runs, *run_seconds, *units, *duty_seconds;
     } metrics;

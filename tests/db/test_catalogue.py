@@ -118,4 +118,5 @@ def test_touch_triggers_know_every_column(tx):
         ("api_keys", "last_used_at"), ("share_links", "last_used_at"), ("production_runs", "fetching"),
         ("trackers", "lease_owner"), ("trackers", "lease_until"), ("trackers", "place_due"),
         ("apple_accounts", "lease_owner"), ("apple_accounts", "lease_until"),
+        ("tasks", "lease_until"), ("tasks", "sent_at"), ("tasks", "stream_entry"),
     }  # fmt: skip

@@ -295,7 +295,7 @@ def test_one_unfinished_task_per_dedupe_key(tx):
     insert = "INSERT INTO tasks (id, name, queue, dedupe_key, state, finished_at) VALUES (%s, 'n', 'q', 'k', %s, %s)"
     accepted(tx, insert, "t1", "succeeded", "2026-01-01Z")
     accepted(tx, insert, "t2", "waiting", None)
-    refused(tx, errors.UniqueViolation, "tasks_dedupe", insert, "t3", "running", None)
+    refused(tx, errors.UniqueViolation, "tasks_dedupe", insert, "t3", "scheduled", None)
     refused(tx, errors.CheckViolation, "tasks_finished_states", insert, "t4", "failed", None)
 
 

@@ -13,7 +13,7 @@ COMMENT ON COLUMN tasks.lease_until IS 'The worker renews it; past it the task i
 COMMENT ON COLUMN tasks.max_attempts IS 'Executions in all; null: as the task''s type says, once a worker took it';
 COMMENT ON COLUMN tasks.sent_at IS 'When its message went to Redis; null: it has none yet, or needs none';
 COMMENT ON COLUMN tasks.stream_entry IS 'The message: stream and entry id, separated by a space';
-CALL versioned('tasks', '{lease_until,progress,sent_at,stream_entry}');
+CALL versioned('tasks', '{lease_until,sent_at,stream_entry}');
 -- Serves: orphans.
 CREATE INDEX tasks_leases ON tasks (lease_until) WHERE state = 'running';
 
@@ -46,5 +46,48 @@ COMMENT ON FUNCTION enqueue_task(text, text, text, jsonb, jsonb, jsonb, bigint, 
     'Adds a task of the session''s user and returns its id, or that of the unfinished one with the same key, whoever started it';
 REVOKE ALL ON FUNCTION enqueue_task(text, text, text, jsonb, jsonb, jsonb, bigint, text, timestamptz, smallint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION enqueue_task(text, text, text, jsonb, jsonb, jsonb, bigint, text, timestamptz, smallint) TO tracker_api, tracker_worker;
+
+-- Both change what tenants see, so both say it to the caches.
+CREATE OR REPLACE FUNCTION turn_runs(since timestamptz DEFAULT now() - interval '1 day') RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    clients bigint[];
+BEGIN
+    WITH touched AS (
+        SELECT tracker_id FROM tracker_runs WHERE NOT lower_inf(period) AND lower(period) BETWEEN since AND now()
+        UNION
+        SELECT tracker_id FROM tracker_runs WHERE NOT upper_inf(period) AND upper(period) BETWEEN since AND now()
+    ), turned AS (
+        UPDATE trackers t SET production_run_id = r.production_run_id
+        FROM touched LEFT JOIN tracker_runs r ON r.tracker_id = touched.tracker_id AND r.period @> now()
+        WHERE t.id = touched.tracker_id AND t.production_run_id IS DISTINCT FROM r.production_run_id
+        RETURNING t.client_id
+    )
+    SELECT coalesce(array_agg(client_id), '{}') INTO clients FROM turned;
+    PERFORM bump_generations(clients);
+    RETURN cardinality(clients);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION arm_fetches() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    clients bigint[];
+BEGIN
+    WITH turned AS (
+        UPDATE production_runs r SET fetching = NOT fetching
+        WHERE fetching <> (archived_at IS NULL AND starts_at <= now() AND (ends_at IS NULL OR ends_at >= now()))
+        RETURNING id, fetching
+    ), armed AS (
+        UPDATE trackers t SET next_fetch_at = CASE WHEN turned.fetching THEN coalesce(t.next_fetch_at, now()) END
+        FROM turned WHERE t.production_run_id = turned.id AND t.archived_at IS NULL
+            AND turned.fetching <> (t.next_fetch_at IS NOT NULL)
+        RETURNING t.client_id
+    )
+    SELECT coalesce(array_agg(client_id), '{}') INTO clients FROM armed;
+    PERFORM bump_generations(clients);
+    RETURN cardinality(clients);
+END
+$$;
 
 RESET ROLE;

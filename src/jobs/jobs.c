@@ -1,0 +1,42 @@
+/* The tables of all tasks and duties. */
+#include "jobs/jobs.h"
+
+#include <stdlib.h>
+
+static const struct task_type *const types[] = {
+    NULL,
+};
+
+static const struct duty *const duties[] = {
+    &maintenance_minute_duty,
+    NULL,
+};
+
+const struct task_catalogue jobs_catalogue = {
+    .types = types,
+    .type_count = ARRAY_LEN(types) - 1,
+    .duties = duties,
+    .duty_count = ARRAY_LEN(duties) - 1,
+};
+
+struct jobs_shared *jobs_shared_new(const struct config *config, struct error *err)
+{
+    struct jobs_shared *shared = calloc(1, sizeof(*shared));
+    if (shared == NULL) {
+        error_set(err, "memory", "not enough memory");
+        return NULL;
+    }
+    if (!sealer_init(&shared->sealer, config->master_key, err)) {
+        free(shared);
+        return NULL;
+    }
+    return shared;
+}
+
+void jobs_shared_free(struct jobs_shared *shared)
+{
+    if (shared == NULL)
+        return;
+    sealer_wipe(&shared->sealer);
+    free(shared);
+}

@@ -1,0 +1,27 @@
+/* All background work of the system, one file a job: lists it, and makes what the jobs of one process share.
+ */
+#ifndef JOBS_JOBS_H
+#define JOBS_JOBS_H
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/seal.h"
+#include "tasks/task.h"
+
+/* Everything that this binary can do. */
+extern const struct task_catalogue jobs_catalogue;
+
+/* ---- what the jobs of one process share: task->shared. Thread-safe, or guarded by its own lock ---- */
+struct jobs_shared {
+    struct sealer sealer; /* of MASTER_KEY; secrets at rest */
+};
+
+MUST_CHECK struct jobs_shared *jobs_shared_new(const struct config *config, struct error *err);
+void jobs_shared_free(struct jobs_shared *shared); /* NULL is allowed */
+
+/* ---- one line for each task and duty, by queue ---- */
+
+/* default */
+extern const struct duty maintenance_minute_duty;
+
+#endif
