@@ -12,6 +12,12 @@ METHODS = ("get", "post", "put", "patch", "delete")
 COMMON_SHARE = 0.6  # an answer that this share of the operations gives in the same words stands on the index page only
 
 
+def title(tag: str) -> str:
+    """A tag as a heading: "api-keys" is "API keys"."""
+    words = tag.replace("-", " ")
+    return re.sub(r"\bapi\b", "API", words[:1].upper() + words[1:], flags=re.IGNORECASE)
+
+
 def cell(text: str) -> str:
     """Text for one cell of a table."""
     return re.sub(r"\s+", " ", text).replace("|", "\\|").strip()
@@ -177,7 +183,7 @@ def index_page(document: dict, tags: dict[str, list], common: set[tuple[str, str
             ]
             for path, method, operation in members
         ]
-        text += f"## {tag}\n\n" + table(["Operation", "Request"], rows) + "\n"
+        text += f"## {title(tag)}\n\n" + table(["Operation", "Request"], rows) + "\n"
     if common:
         text += "## Answers that nearly every operation can give\n\nThe pages do not repeat them. Their body is a [Problem](schemas.md#Problem).\n\n"
         text += table(["Status", "Meaning"], [list(answer) for answer in sorted(common)])
@@ -194,7 +200,7 @@ def pages(document: dict) -> dict[str, str]:
     result = {"index.md": index_page(document, tags, common)}
     for tag, members in tags.items():
         sections = [operation_section(path, method, operation, common) for path, method, operation in members]
-        result[f"{tag}.md"] = f"# {tag}\n\n" + "\n".join(sections)
+        result[f"{tag}.md"] = f"# {title(tag)}\n\n" + "\n".join(sections)
     schemas = document.get("components", {}).get("schemas", {})
     sections = [schema_section(name, schema) for name, schema in sorted(schemas.items())]
     result["schemas.md"] = "# Schemas\n\nThe bodies of requests and answers.\n\n" + "\n".join(sections)

@@ -59,6 +59,7 @@ class Customer:
             "TRACKER_API_KEY": self.api_key,
             "TRACKER_EMAIL": self.email,
             "TRACKER_PASSWORD": PASSWORD,
+            "CLIENT_ID": str(self.client_id),
         }
 
 
