@@ -5,6 +5,7 @@ Called by the MkDocs hook (tools/docs_hooks.py). The document is the server's ow
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 
@@ -76,7 +77,7 @@ def limits(schema: dict) -> str:
     parts.append(bounds(schema.get("minLength"), schema.get("maxLength"), " characters"))
     parts.append(bounds(schema.get("minItems"), schema.get("maxItems"), " items"))
     if schema.get("default") not in (None, ""):
-        parts.append(f"default `{schema['default']}`")
+        parts.append(f"default `{json.dumps(schema['default'])}`")
     return "; ".join(part for part in parts if part)
 
 

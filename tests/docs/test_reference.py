@@ -9,7 +9,7 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
 
-from docs_api import cell, meaning, pages, schema_section, title, type_name  # noqa: E402
+from docs_api import cell, meaning, pages, schema_section, title, type_name
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_types(schema: dict, text: str) -> None:
         ({"minimum": 0}, "Words. At least 0."),
         ({"maxLength": 200}, "Words. At most 200 characters."),
         ({"enum": ["a", "b", None]}, "Words. One of `a`, `b`."),
-        ({"default": False}, "Words. Default `False`."),
+        ({"default": False}, "Words. Default `false`."),
         ({"default": ""}, "Words."),
     ],
 )
