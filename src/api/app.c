@@ -9,6 +9,7 @@
 #include "api/accounts.h"
 #include "api/admin.h"
 #include "api/answer_cache.h"
+#include "api/geocoding.h"
 #include "api/health.h"
 #include "api/replica.h"
 #include "api/resources.h"
@@ -31,6 +32,7 @@ static const struct {
     { api_key_routes, &api_key_route_count },
     { production_run_routes, &production_run_route_count },
     { search_routes, &search_route_count },
+    { geocoding_routes, &geocoding_route_count },
     { admin_routes, &admin_route_count },
     { health_routes, &health_route_count },
     { tracker_import_routes, &tracker_import_route_count },
@@ -153,6 +155,7 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     tracker_key_schemas(add, to);
     report_schemas(add, to);
     history_schemas(add, to);
+    geocoding_schemas(add, to);
 }
 
 void app_write_document(struct buf *out, const struct route *routes, size_t count)

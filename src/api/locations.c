@@ -27,7 +27,9 @@ static const struct field fields[] = {
                .min = 1, .max = 200, .required = true, .sort = true, .search = true },
     [DESCRIPTION] = { "description", FIELD_TEXT, .max = 4000, .fallback = "\"\"", .search = true },
     [ADDRESS] = { "address", FIELD_TEXT, .max = 500, .fallback = "\"\"", .search = true },
-    [CENTER] = { "center", FIELD_POSITION, "Centre of the circle; null for a polygon. Replaced as a whole.",
+    [CENTER] = { "center", FIELD_POSITION,
+                 "Centre of the circle; null for a polygon. Replaced as a whole. Left out of a new location, or "
+                 "null in a patch without a polygon: it is found from the address, when the geocoder can.",
                  .column = "", .nullable = true },
     [RADIUS] = { "radius_m", FIELD_NUMBER, "Radius of the circle in metres; 200 when left out.", .min = 50,
                  .max = 50000, .nullable = true },
@@ -128,7 +130,7 @@ static const struct constraint constraints[] = {
         FIELDS(fields),                                                                                      \
         .read = ROLE_USER,                                                                                   \
         .write = ROLE_MANAGER,                                                                               \
-        .flags = RESOURCE_INDEXED_SEARCH | RESOURCE_REREAD,                                                  \
+        .flags = RESOURCE_INDEXED_SEARCH | RESOURCE_REREAD | RESOURCE_GEOCODED,                              \
         .tenant = "client_id",                                                                               \
         .check = check,                                                                                      \
         DEPENDANTS(dependants),                                                                              \

@@ -6,6 +6,7 @@
 #include "api/app.h"
 #include "api/conditions.h"
 #include "api/db_problem.h"
+#include "api/geocoding.h"
 #include "api/idempotency.h"
 #include "store/rows_json.h"
 
@@ -115,8 +116,10 @@ static bool take_body(struct request *req, const struct resource *resource, bool
     json_t *body;
     if (!request_json(req, &body))
         return false;
+    if ((resource->flags & RESOURCE_GEOCODED) && !geocode_body(req, body, create))
+        return false;
     struct problems problems = { .arena = req->arena };
-    if (resource_validate(resource, body, create, values, &problems))
+    if (resource_validate(resource, body, create, values, &problems) && !problem_pending(req))
         return true;
     for (size_t i = 0; i < problems.count; i++)
         problem_field(req, problems.list[i].field, problems.list[i].code, "%s", problems.list[i].message);

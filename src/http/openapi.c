@@ -104,7 +104,7 @@ static json_t *parameter_schema(const struct parameter *parameter)
     case VALUE_ID:
         return json_pack("{sssssi}", "type", "integer", "format", "int64", "minimum", 1);
     case VALUE_NUMBER:
-        return json_pack("{ss}", "type", "number");
+        return bounded("number", parameter, "minimum", "maximum");
     case VALUE_BOOL:
         return json_pack("{ss}", "type", "boolean");
     case VALUE_TIME:

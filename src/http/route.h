@@ -26,7 +26,7 @@ struct parameter {
     const char *about;
     bool required;
     const char *in;   /* NULL: query; "path", "header" */
-    int64_t min, max; /* INT; both 0: none */
+    int64_t min, max; /* INT, NUMBER, TEXT (length); both 0: none */
 };
 
 /* what one status answers with */

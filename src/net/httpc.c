@@ -8,7 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/buf.h"
 #include "base/encode.h"
 #include "base/parse.h"
 #include "base/timeutil.h"
@@ -356,6 +355,21 @@ void httpc_put(struct httpc_header_list *list, const char *name, const char *val
     }
     if (list->count < HTTPC_MAX_SENT) /* callers put far fewer; profiles are bounded to 16 more */
         list->items[list->count++] = (struct httpc_header){ name, value };
+}
+
+void httpc_put_query(struct buf *url, const char *name, const char *value)
+{
+    /* RFC 3986: unreserved characters stand for themselves */
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    if (value == NULL || value[0] == '\0')
+        return;
+    buf_printf(url, "%c%s=", strchr(buf_text(url), '?') == NULL ? '?' : '&', name);
+    for (; *value != '\0'; value++) {
+        if (strchr(plain, *value) != NULL)
+            buf_putc(url, *value);
+        else
+            buf_printf(url, "%%%02X", (unsigned char)*value);
+    }
 }
 
 bool httpc_value_safe(const char *value)

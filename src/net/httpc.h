@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/error.h"
 
 /* Limits with their reasons: the largest answer that any caller expects is a full report answer of some
@@ -87,6 +88,10 @@ struct httpc_header_list {
 };
 void httpc_put(struct httpc_header_list *list, const char *name,
                const char *value); /* NULL or "": left out */
+
+/* Append a query parameter, percent-encoded, with the "?" or "&" that it needs; an empty value is left out.
+ */
+void httpc_put_query(struct buf *url, const char *name, const char *value);
 
 /* A value that cannot break out of its header line: visible ASCII, spaces, no line breaks. */
 bool httpc_value_safe(const char *value);
