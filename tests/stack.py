@@ -80,6 +80,12 @@ class Stack:
         self.run("migrate")
         self.postgres.grant_logins()
 
+    def add_town(self) -> None:
+        """A town, so that the offline geocoder has something to answer with."""
+        columns = "id, name, ascii_name, country_code, population, position"
+        values = "2950159, 'Berlin', 'Berlin', 'DE', 3426354, 'POINT(13.41053 52.52437)'"
+        self.postgres.psql(f"INSERT INTO places ({columns}) VALUES ({values})", "tracker")
+
     def create_user(
         self, email: str, password: str, admin: bool = False, role: str = "user", clients: tuple[str, ...] = ()
     ) -> None:

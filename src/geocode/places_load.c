@@ -70,7 +70,7 @@ static bool send_lines(struct db *db, FILE *file, take_line take, struct counts 
             kind = len == 0 ? GEONAMES_SKIPPED : take(line, (size_t)len, &out, err);
         counts->rows += kind == GEONAMES_ROW;
         if (kind == GEONAMES_BAD)
-            good = error_prefix(err, "line %" PRId64 ": ", counts->lines);
+            good = error_prefix(err, "line %" PRId64, counts->lines);
         else if (out.len > PIECE) {
             good = db_copy_data(db, out.data, out.len, err);
             buf_clear(&out);
@@ -97,7 +97,7 @@ static bool copy_file(struct db *db, const char *path, const char *copy_sql, tak
         good = send_lines(db, file, take, counts, err);
         struct rows *rows = db_copy_end(db, good ? NULL : "the file is not good");
         if (!good)
-            error_prefix(err, "%s: ", path);
+            error_prefix(err, "%s", path);
         else if (!rows_ok(rows))
             good = failed(rows, err);
     }

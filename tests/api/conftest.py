@@ -55,6 +55,7 @@ def server() -> Iterator[Stack]:
     folder.chmod(0o711)
     try:
         with Stack(folder, binary=os.environ.get("TRACKERD", str(ROOT / "build" / "trackerd"))) as stack:
+            stack.add_town()
             stack.create_user(ADMIN_EMAIL, PASSWORD, admin=True)
             yield stack
     finally:

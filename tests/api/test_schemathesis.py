@@ -43,6 +43,7 @@ SIGNS_OUT = re.compile(r"^/api/v1/(auth/(?!refresh)|users/me/sessions|users/\{id
 def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Not the other tests' server: generated inputs delete and archive whatever they hit."""
     with Stack(tmp_path_factory.mktemp("schemathesis"), binary=BINARY) as stack:
+        stack.add_town()
         yield stack
 
 

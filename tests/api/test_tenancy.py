@@ -177,6 +177,8 @@ OPERATIONS: dict[str, Example] = {
         204, body=lambda t, row: {"current_password": PASSWORD, "new_password": PASSWORD + " two"}
     ),
     "GET /api/v1/search": own(200),
+    "GET /api/v1/geocoding/search": own(200),
+    "GET /api/v1/geocoding/reverse": own(200),
     "GET /api/v1/admin/performance": Example(200, 403, 403, 403),
     "POST /api/v1/trackers/import": managed(200, "", strange=422),
     "GET /api/v1/trackers/import/template": Example(200, 200, 403, 200),
@@ -286,7 +288,9 @@ def call(caller: httpx.Client, label: str, world: World, target: int, session: i
     method, path = label.split(" ")
     example = OPERATIONS[label]
     path = path.replace("{id}", str(target)).replace("{session_id}", str(session)).removeprefix("/api/v1")
-    query = {"q": "anything"} if path == "/search" else {}
+    query = {"q": "anything"} if path.endswith("/search") else {}
+    if path == "/geocoding/reverse":
+        query = {"latitude": 52.5, "longitude": 13.4}
     if path == "/trackers/import":
         rows = "ID/Name,Advertisement Key,Private Key,Hashed Adv Key,MAC Address\r\n"
         query = {"client_id": world.tenant.id, "dry_run": "true", "format": "csv"}
