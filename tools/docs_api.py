@@ -109,6 +109,10 @@ def schema_section(name: str, schema: dict) -> str:
     return text + f"{type_name(schema)}. {limits(schema)}".strip() + "\n"
 
 
+def heading(operation: dict) -> str:
+    return operation.get("summary") or operation["operationId"]
+
+
 def access(operation: dict) -> str:
     """Who may call, from `security`."""
     security = operation.get("security", [])
@@ -126,8 +130,7 @@ def answer_body(answer: dict) -> str:
 
 
 def operation_section(path: str, method: str, operation: dict, common: set[tuple[str, str]]) -> str:
-    title = operation.get("summary") or operation["operationId"]
-    text = f"## {title} {{ #{operation['operationId']} }}\n\n`{method.upper()} {path}`\n\n"
+    text = f"## {heading(operation)} {{ #{operation['operationId']} }}\n\n`{method.upper()} {path}`\n\n"
     if operation.get("description"):
         text += operation["description"] + "\n\n"
     text += access(operation) + "\n\n"
@@ -144,7 +147,10 @@ def operation_section(path: str, method: str, operation: dict, common: set[tuple
         ]
         text += table(["Parameter", "In", "Type", "Meaning"], rows) + "\n"
     for media, content in operation.get("requestBody", {}).get("content", {}).items():
-        text += f"Body, `{media}`: {type_name(content.get('schema', {}))}\n\n"
+        schema = content.get("schema", {})
+        text += f"Body, `{media}`: {type_name(schema)}\n\n"
+        if schema.get("properties"):
+            text += fields_table(schema) + "\n"
     rows = [
         [status, answer.get("description", ""), answer_body(answer)]
         for status, answer in sorted(operation["responses"].items())
@@ -179,7 +185,7 @@ def index_page(document: dict, tags: dict[str, list], common: set[tuple[str, str
     for tag, members in tags.items():
         rows = [
             [
-                f"[{operation.get('summary') or operation['operationId']}]({tag}.md#{operation['operationId']})",
+                f"[{heading(operation)}]({tag}.md#{operation['operationId']})",
                 f"`{method.upper()} {path}`",
             ]
             for path, method, operation in members

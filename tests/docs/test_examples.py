@@ -21,8 +21,9 @@ RUN_SECONDS = 60
 @cache
 def node() -> str | None:
     """A Node that runs TypeScript: the one that the front ends pin, or the machine's."""
-    pinned = sorted((ROOT / "web" / "node_modules").glob("node-*/bin/node"))
-    for path in [*map(str, pinned), shutil.which("node")]:
+    modules = ROOT / "web" / "node_modules"
+    pinned = [modules / ".bin" / "node", *sorted(modules.glob("node-*/bin/node"))]
+    for path in [*(str(path) for path in pinned if path.exists()), shutil.which("node")]:
         if not path:
             continue
         version = subprocess.run([path, "--version"], capture_output=True, text=True).stdout

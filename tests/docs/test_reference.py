@@ -96,3 +96,15 @@ def test_pages_of_a_document() -> None:
     assert "Nobody is signed in." in made["index.md"] and "Nobody is signed in." not in made["things.md"]
     assert "| 404 | Gone. |  |" in made["open.md"]
     assert "| `id` | integer, required |  |" in made["schemas.md"]
+
+
+def test_a_body_without_a_name_shows_its_fields() -> None:
+    body = {
+        "type": "object",
+        "properties": {"code": {"type": "string", "description": "Six digits."}},
+        "required": ["code"],
+    }
+    post = operation("sendCode", requestBody={"content": {"application/json": {"schema": body}}})
+    made = pages({"info": {"version": "1"}, "paths": {"/codes": {"post": post}}})
+    assert "Body, `application/json`: object\n\n| Field |" in made["things.md"]
+    assert "| `code` | string, required | Six digits. |" in made["things.md"]
