@@ -54,7 +54,9 @@ def test_ten_thousand_reports_are_the_truth(sim: Simulator, ready: Operator, api
     rng = random.Random(api)
     tags = [sim.tag() for _ in range(50)]
     truth = [row for tag in tags for row in add_reports(sim, tag, 100, rng)]
-    ready.write_profile(sim, fetch={"api": api, "ids_per_request": 64, "pause": "0s", "follow_ups": 0})
+    ready.write_profile(
+        sim, fetch={"api": api, "ids_per_request": 64, "pause": "0s", "follow_ups": 0, "timeout": "60s"}
+    )
     done = ready.fetch("a", ready.keys(*tags), timeout=120)
     assert done.returncode == DONE, done.stderr
     reports = json.loads(done.stdout)
