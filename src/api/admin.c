@@ -73,7 +73,7 @@ static void document(struct request *req)
 static const char page[] =
     "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Tracker System API</title>"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-    "<link rel=\"stylesheet\" href=\"/docs/swagger-ui.css\"></head><body>"
+    "<link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"/docs/swagger-ui.css\"></head><body>"
     "<div id=\"swagger-ui\"><p>This page needs Swagger UI. If it stays empty: <code>make deps</code> "
     "fetches it, and the setting DOCS_FOLDER names the folder. The document itself is "
     "<a href=\"/openapi.json\">/openapi.json</a>.</p></div>"

@@ -158,13 +158,14 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     geocoding_schemas(add, to);
 }
 
-void app_write_document(struct buf *out, const struct route *routes, size_t count)
+void app_write_document(struct buf *out, const struct route *routes, size_t count, const char *refresh_cookie)
 {
     const struct openapi_info info = {
         .title = "Tracker System",
         .version = TRACKERD_VERSION,
         .description = "Where tagged goods are: in storage, in transit or delivered, and since when.",
         .server_url = "/",
+        .refresh_cookie = refresh_cookie,
         .routes = routes,
         .route_count = count,
         .schemas = app_schemas,
@@ -175,7 +176,7 @@ void app_write_document(struct buf *out, const struct route *routes, size_t coun
 /* The document and its tag, made once: routes do not change while the process runs. */
 static void make_document(struct app *app)
 {
-    app_write_document(&app->document, app->routes, app->route_count);
+    app_write_document(&app->document, app->routes, app->route_count, app->config->cookie_name);
     uint8_t digest[8];
     crypto_generichash_state state;
     crypto_generichash_init(&state, NULL, 0, crypto_generichash_BYTES_MIN);

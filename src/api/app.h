@@ -35,8 +35,9 @@ void app_free(struct app *app);
 /* All routes of the API, without settings or a database (for `trackerd openapi`); they live in the arena. */
 size_t app_collect_routes(struct arena *arena, const struct route **routes);
 
-/* The OpenAPI document of these routes. */
-void app_write_document(struct buf *out, const struct route *routes, size_t count);
+/* The OpenAPI document of these routes; the name of the refresh cookie is a setting. */
+void app_write_document(struct buf *out, const struct route *routes, size_t count,
+                        const char *refresh_cookie);
 
 /* Calls add(name, schema JSON) for every component schema. */
 void app_schemas(void (*add)(void *to, const char *name, const char *json), void *to);

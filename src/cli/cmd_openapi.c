@@ -13,8 +13,14 @@ static int run(int argc, char **argv, const struct config *config)
     struct buf document = { 0 };
     const struct route *routes;
     size_t count = app_collect_routes(arena, &routes);
-    app_write_document(&document, routes, count);
+    char *nothing[] = { NULL };
+    struct error err;
+    struct config *defaults = config_load(nothing, &err);
+    if (defaults == NULL)
+        return cli_fail(&err);
+    app_write_document(&document, routes, count, defaults->cookie_name);
     puts(buf_text(&document));
+    config_free(defaults);
     buf_free(&document);
     arena_free(arena);
     return EXIT_OK;

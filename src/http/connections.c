@@ -76,7 +76,7 @@ void connection_raw_problem(struct http_connection *connection, int status, cons
     for (size_t i = 0; i < problem_count; i++)
         if (strcmp(problems[i].code, code) == 0)
             title = problems[i].title;
-    problem_write(&body, status, code, title, detail, NULL);
+    problem_write(&body, status, code, title, detail, NULL, NULL);
     buf_printf(&head,
                "HTTP/1.1 %d %s\r\nContent-Type: " PROBLEM_CONTENT_TYPE "\r\nContent-Length: %zu\r\n"
                "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n",

@@ -10,15 +10,14 @@
 #define PROBLEM_SCHEMA                                                                                                \
     "{\"type\":\"object\",\"description\":\"RFC 9457.\",\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{"   \
     "\"type\":\"string\"},\"status\":{\"type\":\"integer\"},\"code\":{\"type\":\"string\",\"description\":\"Stable, " \
-    "for programs.\"},\"detail\":{\"type\":\"string\"},\"instance\":{\"type\":\"string\"},\"request_id\":{\"type\":"  \
+    "for programs.\"},\"detail\":{\"type\":\"string\"},\"request_id\":{\"type\":"                                     \
     "\"string\"},\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"field\":{\"type\":"  \
     "\"string\"},\"code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}},\"required\":[\"field\",\"code\"," \
     "\"message\"]}}},\"required\":[\"status\",\"code\"]}"
 
-#define SECURITY_SCHEMES                                                                                               \
-    "{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\",\"description\":\"Access token of " \
-    "a sign-in.\"},\"apiKey\":{\"type\":\"apiKey\",\"in\":\"header\",\"name\":\"X-API-Key\"},\"refreshCookie\":{"      \
-    "\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"tracker_refresh\"}}"
+#define SECURITY_SCHEMES                                                                                                             \
+    "{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\",\"description\":\"Access token of a sign-in.\"}," \
+    "\"apiKey\":{\"type\":\"apiKey\",\"in\":\"header\",\"name\":\"X-API-Key\"},\"refreshCookie\":{\"type\":\"apiKey\",\"in\":\"cookie\"}}"
 
 /* When an error can be answered by any route of a kind, so that the tables need not repeat it. */
 enum { ALWAYS = 0, SIGNED_IN = 1, PATH_PARAMETER = 2, BODY = 4 };
@@ -55,6 +54,13 @@ static json_t *must_parse(const char *name, const char *text)
         abort();
     }
     return value;
+}
+
+static json_t *security_schemes(const char *refresh_cookie)
+{
+    json_t *schemes = must_parse("securitySchemes", SECURITY_SCHEMES);
+    json_object_set_new(json_object_get(schemes, "refreshCookie"), "name", json_string(refresh_cookie));
+    return schemes;
 }
 
 static void add_schema(void *to, const char *name, const char *json)
@@ -266,7 +272,7 @@ void openapi_write(struct buf *out, const struct openapi_info *info)
                                  info->title, "version", info->version, "description", info->description,
                                  "servers", "url", info->server_url, "paths", paths_of(info), "components",
                                  "schemas", schemas, "securitySchemes",
-                                 must_parse("securitySchemes", SECURITY_SCHEMES));
+                                 security_schemes(info->refresh_cookie));
     if (document == NULL)
         abort();
     json_dump_callback(document, append, out, JSON_COMPACT);

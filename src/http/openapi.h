@@ -7,6 +7,7 @@
 
 struct openapi_info {
     const char *title, *version, *description, *server_url;
+    const char *refresh_cookie; /* its name */
     const struct route *routes;
     size_t route_count;
     /* calls add(to, name, JSON text) for each component schema */

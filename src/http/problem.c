@@ -83,7 +83,7 @@ const char *problem_title(struct arena *arena, const char *code)
 }
 
 void problem_write(struct buf *out, int status, const char *code, const char *title, const char *detail,
-                   const char *errors)
+                   const char *request_id, const char *errors)
 {
     struct json json;
     json_begin(&json, out);
@@ -93,6 +93,8 @@ void problem_write(struct buf *out, int status, const char *code, const char *ti
     json_put_int(&json, "status", status);
     json_put_text(&json, "code", code);
     json_put_text(&json, "detail", detail);
+    if (request_id != NULL)
+        json_put_text(&json, "request_id", request_id);
     if (errors != NULL) {
         json_key(&json, "errors");
         json_raw(&json, errors, strlen(errors));

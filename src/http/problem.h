@@ -21,8 +21,8 @@ const char *status_phrase(int status);
 /* Title of a code: from the table, else the code as words ("in_use" is "In use"). Never NULL. */
 const char *problem_title(struct arena *arena, const char *code);
 
-/* errors: elements of a JSON array, or NULL. */
+/* request_id: NULL when there was no request yet. errors: a JSON array, or NULL. */
 void problem_write(struct buf *out, int status, const char *code, const char *title, const char *detail,
-                   const char *errors);
+                   const char *request_id, const char *errors);
 
 #endif

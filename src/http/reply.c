@@ -142,7 +142,7 @@ static void answer_problem(struct request *req, int status, const char *code, co
     if (!begin_answer(req, status, PROBLEM_CONTENT_TYPE))
         return;
     req->error_code = arena_strdup(req->arena, code);
-    problem_write(&req->out, status, code, problem_title(req->arena, code), detail, errors);
+    problem_write(&req->out, status, code, problem_title(req->arena, code), detail, req->id, errors);
 }
 
 void reply_problem(struct request *req, int status, const char *code, const char *detail, ...)

@@ -595,6 +595,10 @@ bool http_server_stop(struct http_server *server, int64_t timeout)
     }
     for (size_t i = 0; i < ARRAY_LEN(gauges); i++)
         metric_gauge_forget(gauges[i]);
+    /* A handler may still be on its way out of MHD_resume_connection, for an answer that has arrived. Nothing
+     * is pushed any more: every request that did not see `draining` was counted in flight. */
+    handlers_free(server->handlers);
+    server->handlers = NULL;
     connections_end(server->connections);
     MHD_stop_daemon(server->daemon);
     server_free(server);

@@ -72,6 +72,7 @@ static const struct openapi_info info = { .title = "Things",
                                           .version = "1.2.3",
                                           .description = "About \"things\".",
                                           .server_url = "https://example.com",
+                                          .refresh_cookie = "refresh",
                                           .routes = routes,
                                           .route_count = ARRAY_LEN(routes),
                                           .schemas = schemas };

@@ -15,7 +15,7 @@ static struct arena *arena;
 static json_t *write(const char *detail, const char *errors)
 {
     struct buf out = { 0 };
-    problem_write(&out, 422, "validation_failed", "Validation failed", detail, errors);
+    problem_write(&out, 422, "validation_failed", "Validation failed", detail, "r1", errors);
     json_t *value = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, NULL);
     buf_free(&out);
     assert_non_null(value);
@@ -58,7 +58,8 @@ static void test_members(void **state)
 {
     (void)state;
     json_t *problem = write("\"name\" is a\nline <b>", NULL);
-    assert_int_equal(json_object_size(problem), 5);
+    assert_int_equal(json_object_size(problem), 6);
+    assert_string_equal(json_string_value(json_object_get(problem, "request_id")), "r1");
     assert_string_equal(json_string_value(json_object_get(problem, "type")), "about:blank");
     assert_string_equal(json_string_value(json_object_get(problem, "title")), "Validation failed");
     assert_int_equal(json_integer_value(json_object_get(problem, "status")), 422);
