@@ -58,6 +58,9 @@ struct config {
         task_result_expire, task_stream_length, task_retention;
     /* Apple side */
     const char *anisette_url, *http_proxy_url, *http_ca_file, *account_folder, *provider_profile;
+    /* fetching */
+    int64_t fetch_interval, fetch_cycle, fetch_keys_per_request, fetch_lease;
+    const char *excluded_reports;
 };
 
 enum config_type {

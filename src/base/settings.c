@@ -158,6 +158,16 @@ const struct setting config_settings[] = {
     TEXT("OUTGOING_PROXY", http_proxy_url, "", "Apple", "Proxy for requests to Apple, Anisette and geocoders: http://, https:// or socks5://.", .secret = true),
     TEXT("OUTGOING_CA_FILE", http_ca_file, "", "Apple", "PEM file with further certificate authorities for outgoing requests (gsa.apple.com chains to Apple's own root)."),
     TEXT("ACCOUNT_FOLDER", account_folder, "var/accounts", "Apple", "Folder where `trackerd account` keeps sealed account states when no database is used."),
+    SPAN("FETCH_INTERVAL", fetch_interval, "15m", SECONDS(1), DAYS(1), "Apple",
+         "Least time between two requests for reports by one Apple account, kept over all workers. Accounts that asked more often than every 15 minutes were blocked."),
+    SPAN("FETCH_CYCLE", fetch_cycle, "12h", SECONDS(1), DAYS(7), "Apple",
+         "Every tracker of a run in progress is to be asked for at least this often; a tracker that is not counts as overdue in metrics and /health/pipeline."),
+    INT("FETCH_KEYS_PER_REQUEST", fetch_keys_per_request, "256", 16, 2000, "Apple",
+        "Key ids in one request; the provider profile's ids_per_request is an upper bound."),
+    SPAN("FETCH_LEASE", fetch_lease, "5m", SECONDS(1), HOURS(1), "Apple",
+         "A worker that has not come back after this is taken for dead, and its trackers and account are free again."),
+    WORD("EXCLUDED_REPORTS", excluded_reports, "keep", "keep|drop", "Apple",
+         "Reports inside an exclusion area: `keep` stores them with a flag, for admins only; `drop` only counts them."),
     TEXT("PROVIDER_PROFILE", provider_profile, "", "Apple", "File with a provider profile (JSON) that replaces the built-in one."),
 };
 /* clang-format on */

@@ -245,6 +245,13 @@ static void conclude_later(struct run *run, int64_t wait, const char *message)
     run->result->retry_at = clock_now(run->env->provider->clock) + pause;
 }
 
+/* The new token is good, but the caller's bound on requests is reached: its next turn may come at once. */
+static void conclude_signed_in(struct run *run)
+{
+    conclude(run, FETCH_LATER, "signed in anew; the reports are for the next request");
+    run->result->retry_at = clock_now(run->env->provider->clock);
+}
+
 /* What an account that is not ready means for the fetch. */
 static void conclude_account(struct run *run, enum account_status status)
 {
@@ -333,8 +340,12 @@ static bool run_group(struct run *run, const struct group *group)
     struct arena *arena = arena_new();
     pause_between(run);
     send_patiently(run, group, arena, &answer);
-    if (answer.outcome == FETCH_REAUTH && recover(run))
-        send_patiently(run, group, arena, &answer);
+    if (answer.outcome == FETCH_REAUTH && recover(run)) {
+        if (may_send(run))
+            send_patiently(run, group, arena, &answer);
+        else
+            conclude_signed_in(run);
+    }
     run->result->outcome = answer.outcome;
     bool goes_on = answer.outcome == FETCH_OK || halve(run, group);
     if (answer.outcome == FETCH_OK)

@@ -258,6 +258,26 @@ static void requests_are_bounded(void **state)
     test_free(trip);
 }
 
+/* One request means one, also when the token had run out: the account's rate is counted by requests. */
+static void signing_in_anew_does_not_break_the_bound(void **state)
+{
+    (void)state;
+    struct trip *trip = test_malloc(sizeof(*trip));
+    begin(trip, profile_default(), 1);
+    trip->job.max_requests = 1;
+    trip->env.apple.token++;
+    assert_int_equal(run(trip), FETCH_LATER);
+    assert_int_equal(trip->result.requests, 1);
+    assert_int_equal(trip->result.outcome, FETCH_REAUTH);
+    assert_int_equal(trip->env.account.phase, ACCOUNT_LOGGED_IN);
+    assert_false(trip->result.asked[0]);
+    assert_int_equal(run(trip), FETCH_DONE);
+    assert_int_equal(trip->result.requests, 1);
+    assert_true(trip->result.asked[0]);
+    finish(trip);
+    test_free(trip);
+}
+
 static void both_lists(void **state)
 {
     (void)state;
@@ -430,6 +450,7 @@ int main(void)
         cmocka_unit_test(anisette_trouble_is_not_the_accounts),
         cmocka_unit_test(ids_are_split),
         cmocka_unit_test(requests_are_bounded),
+        cmocka_unit_test(signing_in_anew_does_not_break_the_bound),
         cmocka_unit_test(both_lists),
         cmocka_unit_test(windows),
         cmocka_unit_test(silent_ids_are_asked_again),

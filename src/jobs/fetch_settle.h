@@ -1,0 +1,35 @@
+/* The end of a request in the database: one transaction with reports, cursors, trackers, account and log. */
+#ifndef JOBS_FETCH_SETTLE_H
+#define JOBS_FETCH_SETTLE_H
+
+#include "base/error.h"
+#include "findmy/fetch.h"
+#include "jobs/apple_account.h"
+#include "jobs/fetch_keys.h"
+#include "jobs/fetch_verdict.h"
+#include "jobs/ingest.h"
+
+/* All that a request in progress consists of. */
+struct fetch_batch {
+    struct db *db;
+    const char *worker;
+    int64_t interval, cycle; /* microseconds */
+    struct arena *arena;
+    const struct profile *profile;
+    int64_t id; /* row of fetch_batches */
+    int64_t started_at;
+    struct apple_account account;
+    struct fetch_tracker *trackers; /* leased, oldest due first */
+    size_t tracker_count;
+    struct fetch_keys keys;
+    struct fetch_result result;
+    bool suspicious; /* see fetch_ending */
+    struct ingest ingest;
+    struct ingest_result stored;
+};
+
+/* Retried when it collides with another transaction. On failure nothing was settled: leases run out, and the
+ * reports come again with the next request. */
+MUST_CHECK bool fetch_settle(struct fetch_batch *batch, struct error *err);
+
+#endif
