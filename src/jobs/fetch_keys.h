@@ -18,7 +18,8 @@
 
 struct fetch_tracker {
     int64_t id, client_id;
-    int64_t last_report_at; /* microseconds, 0: never heard */
+    int64_t due_at;         /* next_fetch_at as it was leased, microseconds */
+    int64_t last_report_at; /* 0: never heard */
     int64_t failures;
     bool taken;    /* stands in the request */
     bool complete; /* all that it could have been asked for stands in the request */

@@ -8,6 +8,7 @@ static const struct task_type *const types[] = {
 };
 
 static const struct duty *const duties[] = {
+    &fetch_due_duty,
     &maintenance_minute_duty,
     NULL,
 };

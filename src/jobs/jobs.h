@@ -21,6 +21,9 @@ void jobs_shared_free(struct jobs_shared *shared); /* NULL is allowed */
 
 /* ---- one line for each task and duty, by queue ---- */
 
+/* fetch */
+extern const struct duty fetch_due_duty;
+
 /* default */
 extern const struct duty maintenance_minute_duty;
 
