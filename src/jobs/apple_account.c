@@ -14,8 +14,8 @@
 
 #define MAX_CREDENTIALS 4096 /* user name and password, escaped */
 
-/* An account that could not send for a reason of its own (no Anisette, a wait) is looked at again after this, or
- * after its interval when that is shorter. */
+/* An account that could not send for a reason of its own (no Anisette, a wait) is looked at again after this,
+ * or after its interval when that is shorter. */
 #define UNSENT_PAUSE MINUTES(1)
 
 const char *apple_context(int64_t id, const char *what, char out[APPLE_CONTEXT_SIZE])
@@ -51,8 +51,8 @@ static void read_row(struct apple_account *taken, struct rows *rows)
         taken->machine = rows_bytes(rows, 0, 5, &taken->machine_len);
 }
 
-/* Whoever dies with the account may have sent its request at the end of the lease, so the interval is counted from
- * there until the release sets it right. */
+/* Whoever dies with the account may have sent its request at the end of the lease, so the interval is counted
+ * from there until the release sets it right. */
 enum apple_taken apple_account_take(struct apple_account *taken, const struct apple_user *user,
                                     struct arena *arena, struct error *err)
 {
@@ -80,7 +80,8 @@ enum apple_taken apple_account_hold(struct apple_account *taken, const struct ap
     static const char sql[] =
         "WITH held AS (UPDATE apple_accounts SET lease_owner = $2, lease_until = now() + $3 * interval '1 "
         "microsecond' WHERE id = $1 AND archived_at IS NULL AND (lease_until IS NULL OR lease_until < now()) "
-        "RETURNING id) SELECT" TAKEN_COLUMNS ", h.id IS NOT NULL FROM apple_accounts a LEFT JOIN held h ON h.id = "
+        "RETURNING id) SELECT" TAKEN_COLUMNS
+        ", h.id IS NOT NULL FROM apple_accounts a LEFT JOIN held h ON h.id = "
         "a.id WHERE a.id = $1 AND a.archived_at IS NULL";
     *taken = (struct apple_account){ .user = user, .arena = arena };
     struct rows *rows = db_query(user->db, sql, "isi", id, user->worker, user->lease);
@@ -154,8 +155,9 @@ static bool save(void *self, const struct account *account, struct error *err)
     size_t session_len, machine_len;
     char key_id[HEX_SIZE(4)];
     const uint8_t *session = seal_column(taken, "session", account, &session_len, err);
-    const uint8_t *machine =
-        session != NULL ? seal_column(taken, "anisette", machine_only(taken), &machine_len, err) : NULL;
+    const uint8_t *machine = session != NULL
+                                 ? seal_column(taken, "anisette", machine_only(taken), &machine_len, err)
+                                 : NULL;
     if (machine == NULL)
         return false;
     hex_encode(user->sealer->key_ids[0], 4, key_id);
@@ -173,8 +175,8 @@ static bool read_credentials(const struct apple_account *taken, struct account *
                              struct error *err)
 {
     size_t len;
-    const char *text =
-        open_column(taken, "credentials", taken->credentials, taken->credentials_len, &len, err);
+    const char *text = open_column(taken, "credentials", taken->credentials, taken->credentials_len, &len,
+                                   err);
     json_t *root = text != NULL ? jsonx_parse(text, len, MAX_CREDENTIALS) : NULL;
     const char *username = jsonx_text(root, "username"), *password = jsonx_text(root, "password");
     bool ok = username != NULL && password != NULL
@@ -226,9 +228,8 @@ bool apple_account_open(struct apple_account *taken, struct provider *provider, 
         keep_machine(taken, fresh);
         *taken->account = *fresh;
     }
-    taken->env = (struct account_env){
-        .provider = provider, .save = save, .self = taken, .attended = attended
-    };
+    taken->env =
+        (struct account_env){ .provider = provider, .save = save, .self = taken, .attended = attended };
     return true;
 }
 
@@ -290,9 +291,9 @@ static void tell_admin(const struct apple_account *taken, const char *state, con
     bool person = strcmp(state, "second_factor") == 0 || strcmp(state, "locked") == 0 ||
                   strcmp(state, "parked") == 0;
     log_write(person ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "apple account state",
-                  (const struct log_field[]){ LOG_TEXT("account", taken->name), LOG_TEXT("from", taken->state),
-                                              LOG_TEXT("to", state), LOG_TEXT("reason", reason) },
-                  4);
+              (const struct log_field[]){ LOG_TEXT("account", taken->name), LOG_TEXT("from", taken->state),
+                                          LOG_TEXT("to", state), LOG_TEXT("reason", reason) },
+              4);
 }
 
 /* When the account may be used next: after a request the interval counts from now, which is later than it was
@@ -307,7 +308,8 @@ bool apple_account_release(const struct apple_account *taken, const struct apple
         "UPDATE apple_accounts SET state = $3, state_reason = left($4, 500), second_factor = $5::jsonb, "
         "state_since = CASE WHEN state = $3 THEN state_since ELSE now() END, "
         "failures = CASE WHEN $6 THEN 0 WHEN $4::text IS NULL THEN failures ELSE failures + 1 END, "
-        "last_success_at = CASE WHEN $6 THEN now() ELSE last_success_at END, next_allowed_at = " NEXT_ALLOWED ", "
+        "last_success_at = CASE WHEN $6 THEN now() ELSE last_success_at END, next_allowed_at = " NEXT_ALLOWED
+        ", "
         "lease_owner = NULL, lease_until = NULL WHERE id = $1 AND lease_owner = $2";
     const struct apple_user *user = taken->user;
     const struct account *account = taken->account;

@@ -1,8 +1,9 @@
-/* Apple accounts in the database: taken by one worker at a time, never more often than the interval allows, stored
- * sealed after each step of a sign-in.
+/* Apple accounts in the database: taken by one worker at a time, never more often than the interval allows,
+ * stored sealed after each step of a sign-in.
  *
- * Taking moves next_allowed_at in the same transaction, so any number of workers keeps the rate. A worker that dies
- * leaves a lease that runs out; one that was too slow finds its lease gone when it stores the account, and stops. */
+ * Taking moves next_allowed_at in the same transaction, so any number of workers keeps the rate. A worker
+ * that dies leaves a lease that runs out; one that was too slow finds its lease gone when it stores the
+ * account, and stops. */
 #ifndef JOBS_APPLE_ACCOUNT_H
 #define JOBS_APPLE_ACCOUNT_H
 
@@ -18,8 +19,8 @@
 
 #define APPLE_CONTEXT_SIZE sizeof("apple_account:-9223372036854775808:credentials")
 
-/* Contexts that the sealed columns are sealed with (docs/developers/database.md). what: "credentials", "session",
- * "anisette", and "code" for a second-factor code on its way in a task. */
+/* Contexts that the sealed columns are sealed with (docs/developers/database.md). what: "credentials",
+ * "session", "anisette", and "code" for a second-factor code on its way in a task. */
 const char *apple_context(int64_t id, const char *what, char out[APPLE_CONTEXT_SIZE]);
 
 /* Credentials as they are sealed: a JSON object of username and password. out has the secret mark. */
@@ -38,21 +39,23 @@ struct apple_account {
     const struct apple_user *user;
     struct arena *arena;
     int64_t id;
-    bool counted;             /* taken for a request for reports, not only held */
-    const char *name, *state; /* as the admin knows it; state before it was taken */
-    struct account *account;  /* in the arena, wiped with it */
-    struct account_env env;   /* the provider is set by whoever opens one */
+    bool counted;                                   /* taken for a request for reports, not only held */
+    const char *name, *state;                       /* as the admin knows it; state before it was taken */
+    struct account *account;                        /* in the arena, wiped with it */
+    struct account_env env;                         /* the provider is set by whoever opens one */
     const uint8_t *credentials, *session, *machine; /* sealed, NULL: none; until apple_account_open */
     size_t credentials_len, session_len, machine_len;
 };
 
 enum apple_taken { APPLE_TAKEN, APPLE_NONE, APPLE_BUSY, APPLE_FAILED /* err */ };
 
-/* The ready account that has rested longest, within the caller's transaction. APPLE_NONE: none may be used now. */
+/* The ready account that has rested longest, within the caller's transaction. APPLE_NONE: none may be used
+ * now. */
 enum apple_taken apple_account_take(struct apple_account *taken, const struct apple_user *user,
                                     struct arena *arena, struct error *err);
 
-/* A certain account for a sign-in, whatever its state, in a statement of its own. APPLE_BUSY: a worker has it. */
+/* A certain account for a sign-in, whatever its state, in a statement of its own. APPLE_BUSY: a worker has
+ * it. */
 enum apple_taken apple_account_hold(struct apple_account *taken, const struct apple_user *user, int64_t id,
                                     struct arena *arena, struct error *err);
 
@@ -62,9 +65,9 @@ MUST_CHECK bool apple_account_open(struct apple_account *taken, struct provider 
 
 /* How a use ended. */
 struct apple_use {
-    bool sent;          /* a request for reports went out: the interval counts from now */
-    bool worked;        /* it was answered well */
-    int64_t not_before; /* microseconds; as Apple or the state machine told; 0: nothing told */
+    bool sent;           /* a request for reports went out: the interval counts from now */
+    bool worked;         /* it was answered well */
+    int64_t not_before;  /* microseconds; as Apple or the state machine told; 0: nothing told */
     const char *trouble; /* for the admin; NULL: none */
 };
 
@@ -74,6 +77,7 @@ MUST_CHECK bool apple_account_release(const struct apple_account *taken, const s
                                       struct error *err);
 
 /* The same when it could not be opened or nothing was done with it: the state stays, the reason is noted. */
-MUST_CHECK bool apple_account_give_up(const struct apple_account *taken, const char *reason, struct error *err);
+MUST_CHECK bool apple_account_give_up(const struct apple_account *taken, const char *reason,
+                                      struct error *err);
 
 #endif

@@ -42,8 +42,8 @@ struct provider *apple_side_open(const struct config *config, const struct profi
     if ((side->http = httpc_curl_new(&http, err)) == NULL ||
         (side->websocket = websocket_new(&http, err)) == NULL)
         return NULL;
-    struct anisette *anisette =
-        anisette_new(config->anisette_url, profile, side->http, side->websocket, &clock_system, err);
+    struct anisette *anisette = anisette_new(config->anisette_url, profile, side->http, side->websocket,
+                                             &clock_system, err);
     side->provider = (struct provider){
         .profile = profile, .http = side->http, .clock = &clock_system, .anisette = anisette
     };

@@ -12,10 +12,10 @@
 #include "jobs/jobs.h"
 #include "tasks/queue.h"
 
-/* Apple holds a report for seven days. An answer without any for a tracker that was heard within this time is a fault
- * of theirs, until it was given three times. */
-#define SURELY_HELD         DAYS(6)
-#define MAX_EMPTY_REFUSED   3
+/* Apple holds a report for seven days. An answer without any for a tracker that was heard within this time is
+ * a fault of theirs, until it was given three times. */
+#define SURELY_HELD       DAYS(6)
+#define MAX_EMPTY_REFUSED 3
 
 /* ---- leases ---- */
 
@@ -56,8 +56,8 @@ static bool lease_trackers(struct fetch_batch *batch, size_t most, int64_t lease
     return true;
 }
 
-/* Free those that did not fit; push those without a usable key, which would stand at the head for ever, to the next
- * cycle. */
+/* Free those that did not fit; push those without a usable key, which would stand at the head for ever, to
+ * the next cycle. */
 static bool part_with_others(struct fetch_batch *batch, struct error *err)
 {
     static const char sql[] =
@@ -107,8 +107,8 @@ static bool lease(struct fetch_batch *batch, const struct apple_user *user, size
     if (apple_account_take(&batch->account, user, batch->arena, err) != APPLE_TAKEN ||
         !lease_trackers(batch, max_ids, user->lease, err) || batch->tracker_count == 0)
         return false;
-    if (!fetch_keys_load(&batch->keys, batch->db, user->sealer, &window, batch->trackers, batch->tracker_count,
-                         batch->arena, err) ||
+    if (!fetch_keys_load(&batch->keys, batch->db, user->sealer, &window, batch->trackers,
+                         batch->tracker_count, batch->arena, err) ||
         !part_with_others(batch, err))
         return false;
     if (batch->keys.id_count == 0)
@@ -118,7 +118,8 @@ static bool lease(struct fetch_batch *batch, const struct apple_user *user, size
 
 /* ---- reports ---- */
 
-/* The key that was its tracker's at the report's time; the first key of the id with *valid false when none was. */
+/* The key that was its tracker's at the report's time; the first key of the id with *valid false when none
+ * was. */
 static const struct fetch_key *key_of(const struct fetch_keys *keys, const struct fetch_report *report,
                                       bool *valid)
 {
@@ -166,9 +167,10 @@ static bool looks_suspicious(const struct fetch_batch *batch)
 static void count_metrics(const struct fetch_batch *batch)
 {
     const char *word = fetch_result_word(&batch->result, batch->suspicious);
-    struct metric *batches = metric_counter("fetch_batches_total", "Requests for reports by result.", "result");
-    struct metric *seconds =
-        metric_histogram("fetch_batch_seconds", "From leasing trackers to their settled reports.", "");
+    struct metric *batches = metric_counter("fetch_batches_total", "Requests for reports by result.",
+                                            "result");
+    struct metric *seconds = metric_histogram("fetch_batch_seconds",
+                                              "From leasing trackers to their settled reports.", "");
     series_add(metric_series(batches, (const char *const[]){ word }), 1);
     series_observe(metric_series(seconds, NULL), time_now() - batch->started_at);
     LOG_INFO("fetch batch", LOG_TEXT("account", batch->account.name), LOG_TEXT("result", word),
@@ -177,8 +179,8 @@ static void count_metrics(const struct fetch_batch *batch)
              LOG_NUM("rejected", batch->stored.rejected));
 }
 
-/* Everything between the two transactions. An account that cannot be opened is no verdict about anybody: its lease
- * ends, and the reason is told. */
+/* Everything between the two transactions. An account that cannot be opened is no verdict about anybody: its
+ * lease ends, and the reason is told. */
 static bool ask(struct fetch_batch *batch, const struct task_context *task, struct error *err)
 {
     struct error ignored;

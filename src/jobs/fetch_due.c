@@ -11,7 +11,8 @@ static int64_t run(struct task_context *task, struct error *err)
 const struct duty fetch_due_duty = {
     .name = "fetch.due",
     .queue = "fetch",
-    .about = "Asks Apple for reports of the trackers that are due, oldest first, as often as the accounts allow.",
+    .about =
+        "Asks Apple for reports of the trackers that are due, oldest first, as often as the accounts allow.",
     .period = SECONDS(1),
     .parallel = 0, /* as many as there are accounts: each waits for Apple most of the time */
     .run = run,

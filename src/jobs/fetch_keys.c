@@ -60,8 +60,8 @@ static void read_row(struct choice *choice, const struct rows *rows, size_t i)
     row->sealed = rows_bytes(rows, i, 4, &row->sealed_len);
 }
 
-/* Rows of the trackers in their order, of each tracker those asked for longest ago first. More than a request takes are
- * of no use, and a tracker may have thousands. */
+/* Rows of the trackers in their order, of each tracker those asked for longest ago first. More than a request
+ * takes are of no use, and a tracker may have thousands. */
 static bool load_rows(struct choice *choice, struct db *db, size_t count, struct error *err)
 {
     static const char sql[] =
@@ -92,7 +92,8 @@ static size_t range_size(struct rolling_range range)
     return range.to < range.from ? 0 : (size_t)(range.to - range.from + 1);
 }
 
-/* Slots of the time that was not asked for yet. All that the tag may show, unless those are more than a request takes. */
+/* Slots of the time that was not asked for yet. All that the tag may show, unless those are more than a
+ * request takes. */
 static void plan_rolling(const struct choice *choice, struct row *row)
 {
     const struct fetch_window *window = choice->window;
@@ -116,7 +117,7 @@ static size_t ids_of(const struct choice *choice, struct row *row)
 /* ---- adding ---- */
 
 static void add_key(struct choice *choice, const struct row *row, const uint8_t *private_key,
-                                 const uint8_t *hash, enum fetch_kind kind, int64_t slot)
+                    const uint8_t *hash, enum fetch_kind kind, int64_t slot)
 {
     struct fetch_keys *keys = choice->keys;
     uint8_t *copy = arena_secret(keys->arena, FINDMY_PRIVATE_SIZE);
@@ -134,7 +135,8 @@ static void add_key(struct choice *choice, const struct row *row, const uint8_t 
 }
 
 static bool add_chain(struct choice *choice, const struct row *row, const uint8_t *secret,
-                      const uint8_t *seed, struct rolling_range range, enum fetch_kind kind, struct error *err)
+                      const uint8_t *seed, struct rolling_range range, enum fetch_kind kind,
+                      struct error *err)
 {
     struct rolling_key key;
     struct rolling_chain *chain = rolling_chain_new(secret, seed, err);
@@ -196,9 +198,8 @@ static void add_row(struct choice *choice, struct row *row, size_t room)
                   LOG_NUM("key_id", row->id), LOG_TEXT("code", err.code), LOG_TEXT("reason", err.message));
         return;
     }
-    keys->rows[keys->row_count++] = (struct fetch_row){
-        row->id, row->tracker, row->rolling, row->asked_until, asked_until, row->alignment
-    };
+    keys->rows[keys->row_count++] = (struct fetch_row){ row->id,          row->tracker, row->rolling,
+                                                        row->asked_until, asked_until,  row->alignment };
 }
 
 /* ---- choosing ---- */
@@ -226,7 +227,8 @@ static void choose(struct choice *choice, size_t count)
 {
     size_t row = 0, used = 0;
     choice->keys->rows = arena_zalloc(choice->keys->arena, choice->row_count + 1, sizeof(struct fetch_row));
-    choice->keys->keys = arena_zalloc(choice->keys->arena, choice->window->max_ids + 1, sizeof(struct fetch_key));
+    choice->keys->keys = arena_zalloc(choice->keys->arena, choice->window->max_ids + 1,
+                                      sizeof(struct fetch_key));
     bool cut = choice->row_count > choice->window->max_ids;
     for (size_t tracker = 0; tracker < count; tracker++) {
         size_t first = row;

@@ -1,7 +1,8 @@
 /* The keys of leased trackers as ids of one request: as many trackers as fill it, whole where possible.
  *
- * A tracker with more ids than a request takes is asked for in turns: first those that were asked for longest ago.
- * Ids of trackers that were silent longest stand first, because an answer that is cut off serves the first ones. */
+ * A tracker with more ids than a request takes is asked for in turns: first those that were asked for longest
+ * ago. Ids of trackers that were silent longest stand first, because an answer that is cut off serves the
+ * first ones. */
 #ifndef JOBS_FETCH_KEYS_H
 #define JOBS_FETCH_KEYS_H
 
@@ -66,9 +67,10 @@ struct fetch_window {
     size_t max_ids;
 };
 
-/* Load, unseal and choose; marks the trackers. A key that cannot be unsealed is left out and told in the log. */
+/* Load, unseal and choose; marks the trackers. A key that cannot be unsealed is left out and told in the log.
+ */
 MUST_CHECK bool fetch_keys_load(struct fetch_keys *keys, struct db *db, const struct sealer *sealer,
-                                const struct fetch_window *window, struct fetch_tracker *trackers, size_t count,
-                                struct arena *arena, struct error *err);
+                                const struct fetch_window *window, struct fetch_tracker *trackers,
+                                size_t count, struct arena *arena, struct error *err);
 
 #endif

@@ -7,8 +7,8 @@
 #include "base/metrics.h"
 #include "jobs/failure.h"
 
-/* Two batches meet only in reports of one tracker and in generations of one client, both taken in order; a deadlock
- * with somebody else's transaction is tried again. */
+/* Two batches meet only in reports of one tracker and in generations of one client, both taken in order; a
+ * deadlock with somebody else's transaction is tried again. */
 #define MAX_TRIES 3
 
 #define USEC(parameter) parameter " * interval '1 microsecond'"
@@ -78,10 +78,11 @@ static bool move_alignments(const struct fetch_batch *batch, struct error *err)
 
 /* ---- trackers ---- */
 
-/* Due times that somebody moved to the head meanwhile stay there. A tracker whose run has ended leaves the queue. */
-#define NEXT_FETCH(due)                                                                                      \
-    "next_fetch_at = CASE WHEN t.archived_at IS NULL AND EXISTS (SELECT FROM production_runs r WHERE r.id = "  \
-    "t.production_run_id AND r.archived_at IS NULL AND r.starts_at <= now() AND (r.ends_at IS NULL OR "        \
+/* Due times that somebody moved to the head meanwhile stay there. A tracker whose run has ended leaves the
+ * queue. */
+#define NEXT_FETCH(due)                                                                                       \
+    "next_fetch_at = CASE WHEN t.archived_at IS NULL AND EXISTS (SELECT FROM production_runs r WHERE r.id = " \
+    "t.production_run_id AND r.archived_at IS NULL AND r.starts_at <= now() AND (r.ends_at IS NULL OR "       \
     "r.ends_at >= now())) THEN " due " END, lease_owner = NULL, lease_until = NULL"
 
 /* Which trackers an ending concerns, as arrays in the arena. */
@@ -125,25 +126,28 @@ static bool settle_complete(const struct fetch_batch *batch, struct error *err)
 {
     static const char sql[] =
         "UPDATE trackers t SET last_fetched_at = now(), fetch_failures = 0, " NEXT_FETCH(
-            "CASE WHEN t.next_fetch_at IS DISTINCT FROM a.due THEN t.next_fetch_at ELSE now() + " USEC("$3") " END")
-        " FROM unnest($1, $4) AS a (id, due) WHERE t.id = a.id AND t.lease_owner = $2";
+            "CASE WHEN t.next_fetch_at IS DISTINCT FROM a.due THEN t.next_fetch_at ELSE now() + " USEC(
+                "$3") " END") " FROM unnest($1, $4) AS a (id, due) WHERE t.id = a.id AND t.lease_owner = $2";
     struct chosen chosen = choose(batch, is_complete);
     return done(db_query(batch->db, sql, "asiT", chosen.ids, chosen.count, batch->worker, batch->interval,
                          chosen.due, chosen.count),
                 "settling trackers", err);
 }
 
-/* A tracker with more keys than a request takes goes to the end of the queue for its next part. It counts as fetched
- * when none of its keys is further behind than a cycle. */
+/* A tracker with more keys than a request takes goes to the end of the queue for its next part. It counts as
+ * fetched when none of its keys is further behind than a cycle. */
 static bool settle_partial(const struct fetch_batch *batch, struct error *err)
 {
     static const char sql[] =
         "WITH fetched AS (SELECT u.id, NOT EXISTS (SELECT FROM tracker_keys k WHERE k.tracker_id = u.id AND "
-        "k.private_key_sealed IS NOT NULL AND k.period && tstzrange(now() - " USEC("$5") ", now()) AND "
-        "coalesce(k.asked_until, '-infinity') < now() - " USEC("$4") ") AS whole FROM unnest($1) AS u (id)) "
-        "UPDATE trackers t SET fetch_failures = 0, last_fetched_at = CASE WHEN f.whole THEN now() ELSE "
-        "t.last_fetched_at END, " NEXT_FETCH("CASE WHEN f.whole THEN now() + " USEC("$3") " ELSE now() END") " "
-        "FROM fetched f WHERE t.id = f.id AND t.lease_owner = $2";
+        "k.private_key_sealed IS NOT NULL AND k.period && tstzrange(now() - " USEC(
+            "$5") ", now()) AND "
+                  "coalesce(k.asked_until, '-infinity') < now() - " USEC(
+                      "$4") ") AS whole FROM unnest($1) AS u (id)) "
+                            "UPDATE trackers t SET fetch_failures = 0, last_fetched_at = CASE WHEN f.whole THEN now() ELSE "
+                            "t.last_fetched_at END, " NEXT_FETCH("CASE WHEN f.whole THEN now() + " USEC(
+                                "$3") " ELSE now() END") " "
+                                                         "FROM fetched f WHERE t.id = f.id AND t.lease_owner = $2";
     struct chosen chosen = choose(batch, is_partial);
     return chosen.count == 0 ||
            done(db_query(batch->db, sql, "asiii", chosen.ids, chosen.count, batch->worker, batch->interval,
@@ -156,7 +160,7 @@ static bool settle_failed(const struct fetch_batch *batch, struct error *err)
     static const char sql[] =
         "UPDATE trackers t SET fetch_failures = least(t.fetch_failures + 1, 1000), " NEXT_FETCH(
             "now() + " USEC("$3") " * a.intervals") " FROM unnest($1, $4) AS a (id, intervals) "
-        "WHERE t.id = a.id AND t.lease_owner = $2";
+                                                    "WHERE t.id = a.id AND t.lease_owner = $2";
     struct chosen chosen = choose(batch, is_taken);
     int64_t *intervals = arena_zalloc(batch->arena, chosen.count + 1, sizeof(*intervals));
     for (size_t i = 0, n = 0; i < batch->tracker_count; i++)

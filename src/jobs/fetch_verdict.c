@@ -28,17 +28,14 @@ enum fetch_ending fetch_ending(const struct fetch_result *result, bool suspiciou
 const char *fetch_result_word(const struct fetch_result *result, bool suspicious)
 {
     static const char *const verdicts[FETCH_VERDICTS] = {
-        [FETCH_DONE] = "ok",
-        [FETCH_LATER] = "server_error",
-        [FETCH_SIGN_IN] = "sign_in",
-        [FETCH_SECOND_FACTOR] = "second_factor",
-        [FETCH_LOCKED] = "locked",
-        [FETCH_OUR_FAULT] = "our_fault",
+        [FETCH_DONE] = "ok",         [FETCH_LATER] = "server_error",
+        [FETCH_SIGN_IN] = "sign_in", [FETCH_SECOND_FACTOR] = "second_factor",
+        [FETCH_LOCKED] = "locked",   [FETCH_OUR_FAULT] = "our_fault",
     };
     static const char *const later[FETCH_OUTCOMES] = {
-        [FETCH_OK] = "server_error",        [FETCH_RETRY_EMPTY] = "empty",
-        [FETCH_REAUTH] = "signed_in_again", [FETCH_AUTH_ERROR] = "locked",
-        [FETCH_BACKOFF] = "throttled",      [FETCH_SERVER_ERROR] = "server_error",
+        [FETCH_OK] = "server_error",           [FETCH_RETRY_EMPTY] = "empty",
+        [FETCH_REAUTH] = "signed_in_again",    [FETCH_AUTH_ERROR] = "locked",
+        [FETCH_BACKOFF] = "throttled",         [FETCH_SERVER_ERROR] = "server_error",
         [FETCH_BAD_RESPONSE] = "bad_response", [FETCH_BAD_REQUEST] = "our_fault",
     };
     if (result->verdict == FETCH_DONE && suspicious)

@@ -121,11 +121,11 @@ static bool store(const struct ingest *ingest, struct db *db, struct ingest_resu
     static const char sql[] = "SELECT tracker_id, stored, excluded FROM ingest_reports($1, $2, $3, $4, $5, "
                               "$6, $7, $8, CASE WHEN $10 THEN $9 END)";
     size_t n = ingest->count;
-    struct rows *rows =
-        db_query(db, sql, "aTFFRHHaSb", ingest->trackers, n, ingest->times, n, ingest->latitudes, n,
-                 ingest->longitudes, n, ingest->accuracies, n, ingest->confidences, n, ingest->statuses, n,
-                 ingest->key_ids, n, ingest->digests, ingest->digests != NULL ? n : (size_t)0,
-                 ingest->digests != NULL);
+    struct rows *rows = db_query(db, sql, "aTFFRHHaSb", ingest->trackers, n, ingest->times, n,
+                                 ingest->latitudes, n, ingest->longitudes, n, ingest->accuracies, n,
+                                 ingest->confidences, n, ingest->statuses, n, ingest->key_ids, n,
+                                 ingest->digests, ingest->digests != NULL ? n : (size_t)0,
+                                 ingest->digests != NULL);
     if (!rows_ok(rows))
         return database_failed(rows, "storing reports", err);
     result->count = rows_count(rows);

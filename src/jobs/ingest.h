@@ -1,8 +1,8 @@
 /* Ingest: reports as Apple handed them out become stored reports, once each, and whatever cannot be used is
  * counted.
  *
- * Opening needs no database and uses all cores; storing is a part of the caller's transaction, so that reports,
- * inbox and the state of the fetch are one. */
+ * Opening needs no database and uses all cores; storing is a part of the caller's transaction, so that
+ * reports, inbox and the state of the fetch are one. */
 #ifndef JOBS_INGEST_H
 #define JOBS_INGEST_H
 
@@ -49,8 +49,8 @@ struct ingest_result {
     int64_t stored, excluded, rejected; /* new ones only */
 };
 
-/* Open all reports. drop_excluded: reports inside exclusion areas will only be counted. now: for finders with a
- * wrong clock. */
+/* Open all reports. drop_excluded: reports inside exclusion areas will only be counted. now: for finders with
+ * a wrong clock. */
 MUST_CHECK bool ingest_open(struct ingest *ingest, const struct ingest_input *inputs, size_t count,
                             bool drop_excluded, int64_t now, struct arena *arena, struct error *err);
 
