@@ -11,6 +11,8 @@
 #include "api/answer_cache.h"
 #include "api/geocoding.h"
 #include "api/health.h"
+#include "api/live.h"
+#include "api/live_hub.h"
 #include "api/replica.h"
 #include "api/resources.h"
 #include "api/search.h"
@@ -35,6 +37,7 @@ static const struct {
     { geocoding_routes, &geocoding_route_count },
     { admin_routes, &admin_route_count },
     { health_routes, &health_route_count },
+    { stream_routes, &stream_route_count },
     { tracker_import_routes, &tracker_import_route_count },
     { tracker_key_routes, &tracker_key_route_count },
     { report_routes, &report_route_count },
@@ -156,6 +159,7 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     report_schemas(add, to);
     history_schemas(add, to);
     geocoding_schemas(add, to);
+    live_schemas(add, to);
 }
 
 void app_write_document(struct buf *out, const struct route *routes, size_t count, const char *refresh_cookie)
@@ -217,6 +221,7 @@ struct app *app_new(const struct config *config, struct error *err)
     crypto_generichash_final(&state, app->cursor_key, CURSOR_KEY_SIZE);
 
     app->answers = answer_cache_new();
+    app->live = live_hub_new(config, app->auth);
     app->writes = recent_writes_new(config->database_replica_max_lag + REPLICA_MARGIN);
     app->route_count = app_collect_routes(app->arena, &app->routes);
     make_document(app);
@@ -231,6 +236,7 @@ void app_free(struct app *app)
 {
     if (app == NULL)
         return;
+    live_hub_free(app->live);
     answer_cache_free(app->answers);
     recent_writes_free(app->writes);
     sealer_wipe(&app->sealer);
@@ -239,6 +245,16 @@ void app_free(struct app *app)
     arena_free(app->arena);
     wipe(app, sizeof(*app));
     free(app);
+}
+
+bool app_start(struct app *app, struct error *err)
+{
+    return live_hub_start(app->live, err);
+}
+
+void app_stop(struct app *app)
+{
+    live_hub_stop(app->live);
 }
 
 struct writer request_writer(const struct request *req)

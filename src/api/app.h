@@ -12,6 +12,7 @@
 #include "http/route.h"
 
 struct answer_cache;
+struct live_hub;
 struct recent_writes;
 
 struct app {
@@ -21,6 +22,7 @@ struct app {
     uint8_t cursor_key[CURSOR_KEY_SIZE];
     struct recent_writes *writes;
     struct answer_cache *answers;
+    struct live_hub *live;
     struct arena *arena; /* routes and what they point to */
     const struct route *routes;
     size_t route_count;
@@ -31,6 +33,11 @@ struct app {
 /* Fails when a secret is missing, weak or malformed. */
 MUST_CHECK struct app *app_new(const struct config *config, struct error *err);
 void app_free(struct app *app);
+
+/* Starts and ends the threads that work beside the requests: after the database was checked, and after the
+ * server has stopped. */
+MUST_CHECK bool app_start(struct app *app, struct error *err);
+void app_stop(struct app *app);
 
 /* All routes of the API, without settings or a database (for `trackerd openapi`); they live in the arena. */
 size_t app_collect_routes(struct arena *arena, const struct route **routes);

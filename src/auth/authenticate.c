@@ -10,6 +10,7 @@
 
 #include "auth/apikey.h"
 #include "auth/cache.h"
+#include "auth/rights_sql.h"
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/parse.h"
@@ -115,11 +116,10 @@ static void set_scopes(struct lookup *l, const char *text)
 /* ---- sessions ---- */
 
 static const char session_sql[] =
-    "SELECT u.id, u.role, u.email, u.name,"
-    " ARRAY(SELECT c.client_id FROM user_clients c WHERE c.user_id = u.id ORDER BY 1)::text, s.expires_at,"
+    "SELECT u.id, u.role, u.email, u.name, " SESSION_CLIENTS ", s.expires_at,"
     " pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
     " FROM sessions s JOIN users u ON u.id = s.user_id"
-    " WHERE s.id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.expires_at > now() AND u.archived_at IS NULL";
+    " WHERE s.id = $1 AND s.user_id = $2 AND " SESSION_HOLDS;
 
 static enum auth_outcome load_session(struct lookup *l, const struct token_claims *claims)
 {
@@ -252,19 +252,12 @@ static enum auth_outcome find_session(struct lookup *l, const char *token)
 
 /* ---- API keys ---- */
 
-/* A key narrows its user: the lesser role (the type's order is admin, manager, user), and with clients of its
- * own no admin any more. An admin's narrowed key sees the clients it names, others' the ones they still have.
- */
 static const char apikey_sql[] =
-    "SELECT k.id, u.id, r.role, u.email, u.name,"
-    " CASE WHEN u.role = 'admin' THEN coalesce(k.client_ids, '{}')"
-    "  ELSE ARRAY(SELECT c.client_id FROM user_clients c WHERE c.user_id = u.id"
-    "   AND (k.client_ids IS NULL OR c.client_id = ANY (k.client_ids)) ORDER BY 1) END::text,"
+    "SELECT k.id, u.id, " APIKEY_ROLE ", u.email, u.name, " APIKEY_CLIENTS ","
     " array_to_string(k.scopes, ' '), coalesce(k.expires_at <= now(), false), k.expires_at,"
     " coalesce(k.last_used_at < now() - interval '1 minute', true)"
-    " FROM api_keys k JOIN users u ON u.id = k.user_id CROSS JOIN LATERAL"
-    " (SELECT greatest(u.role, k.role, CASE WHEN k.client_ids IS NOT NULL THEN 'manager'::user_role END) AS role) r"
-    " WHERE k.key_hash = $1 AND k.revoked_at IS NULL AND k.archived_at IS NULL AND u.archived_at IS NULL";
+    " FROM api_keys k JOIN users u ON u.id = k.user_id"
+    " WHERE k.key_hash = $1 AND " APIKEY_HOLDS;
 
 static enum auth_outcome find_apikey(struct lookup *l, const char *secret)
 {

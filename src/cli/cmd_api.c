@@ -163,9 +163,13 @@ static int serve(const struct config *config, struct app *app)
     sigset_t stop;
     block_stop_signals(&stop);
     struct error err;
-    struct http_server *server = http_server_start(&options, &err);
-    if (server == NULL)
+    if (!app_start(app, &err))
         return cli_fail(&err);
+    struct http_server *server = http_server_start(&options, &err);
+    if (server == NULL) {
+        app_stop(app);
+        return cli_fail(&err);
+    }
     LOG_INFO("api started", LOG_TEXT("address", config->http_address),
              LOG_NUM("port", http_server_port(server)));
 
@@ -178,6 +182,7 @@ static int serve(const struct config *config, struct app *app)
         fflush(NULL);
         _exit(EXIT_FAILED); /* handlers still run on what would be freed */
     }
+    app_stop(app);
     LOG_INFO("api stopped");
     return EXIT_OK;
 }

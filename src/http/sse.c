@@ -203,18 +203,30 @@ static void put_lines(struct buf *out, const char *name, const char *text)
     }
 }
 
+void sse_format(struct buf *out, const char *id, const char *event, const char *data)
+{
+    if (id != NULL)
+        put_lines(out, "id", id);
+    if (event != NULL)
+        put_lines(out, "event", event);
+    if (data != NULL)
+        put_lines(out, "data", data);
+    buf_putc(out, '\n');
+}
+
+bool sse_put(struct sse_stream *stream, const struct buf *formatted)
+{
+    pthread_mutex_lock(&stream->lock);
+    bool sent = put(stream, formatted->data, formatted->len);
+    pthread_mutex_unlock(&stream->lock);
+    return sent;
+}
+
 bool sse_send(struct sse_stream *stream, const char *id, const char *event, const char *data)
 {
     struct buf text = { 0 };
-    if (id != NULL)
-        put_lines(&text, "id", id);
-    if (event != NULL)
-        put_lines(&text, "event", event);
-    put_lines(&text, "data", data);
-    buf_putc(&text, '\n');
-    pthread_mutex_lock(&stream->lock);
-    bool sent = put(stream, text.data, text.len);
-    pthread_mutex_unlock(&stream->lock);
+    sse_format(&text, id, event, data);
+    bool sent = sse_put(stream, &text);
     buf_free(&text);
     return sent;
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "http/request.h"
 
@@ -28,8 +29,13 @@ struct sse_stream *reply_stream(struct request *req, const struct sse_options *o
 /* Number of the last event the reader saw before it reconnected, or NULL. */
 const char *sse_last_event_id(const struct request *req);
 
-/* id and event may be NULL; data may have several lines. False: the reader is gone or was dropped. */
+/* id and event may be NULL; data may have several lines. Without data (NULL) nothing happens at the reader,
+ * who only remembers the id. False: the reader is gone or was dropped. */
 bool sse_send(struct sse_stream *stream, const char *id, const char *event, const char *data);
+
+/* The same in two steps, for one event to many streams. */
+void sse_format(struct buf *out, const char *id, const char *event, const char *data);
+bool sse_put(struct sse_stream *stream, const struct buf *formatted);
 
 void sse_close(struct sse_stream *stream);   /* what waits is still sent */
 void sse_release(struct sse_stream *stream); /* NULL is allowed */
