@@ -28,7 +28,7 @@
 /* Rights are looked at again when any were changed, which is noticed within a second, and now and then, for
  * sessions that end by the clock. */
 #define GUARD_TICK    SECONDS(1)
-#define GUARD_RECHECK SECONDS(15)
+#define GUARD_RECHECK SECONDS(5)
 
 /* Readers of quiet streams learn how far the bus has come, so that they can resume from there. */
 #define MARK_PERIOD SECONDS(15)

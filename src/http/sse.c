@@ -1,8 +1,10 @@
 /* Streams of events over suspended and resumed connections. */
 #include "http/sse.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/timeutil.h"
 #include "http/server_private.h"
@@ -248,13 +250,26 @@ void sse_close(struct sse_stream *stream)
 
 /* ---- the server's side ---- */
 
+/* Nobody asks a suspended connection's socket whether its peer is still there. Readers of a stream send
+ * nothing any more, so an end is one even when it is only of their side. */
+static bool peer_left(const struct sse_stream *stream)
+{
+    char byte;
+    if (stream->req == NULL || !stream->suspended)
+        return false;
+    ssize_t n = recv(stream->req->private_->connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
 void sse_tick(struct http_server *server)
 {
     int64_t now = time_monotonic();
     pthread_mutex_lock(&server->lock);
     for (struct sse_stream *stream = server->streams; stream != NULL; stream = stream->next) {
         pthread_mutex_lock(&stream->lock);
-        if (now - stream->last >= HEARTBEAT_USEC)
+        if (peer_left(stream))
+            drop(stream);
+        else if (now - stream->last >= HEARTBEAT_USEC)
             put(stream, HEARTBEAT, sizeof(HEARTBEAT) - 1);
         pthread_mutex_unlock(&stream->lock);
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -84,6 +86,10 @@ class Reader:
         return False
 
     def close(self) -> None:
+        """Closing alone would wait for the thread that reads."""
+        with contextlib.suppress(OSError):
+            self.answer.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        self.thread.join(PATIENCE)
         self.answer.close()
         self.client.close()
 

@@ -179,6 +179,7 @@ OPERATIONS: dict[str, Example] = {
     "GET /api/v1/search": own(200),
     "GET /api/v1/geocoding/search": own(200),
     "GET /api/v1/geocoding/reverse": own(200),
+    "GET /api/v1/stream": own(200),
     "GET /api/v1/admin/performance": Example(200, 403, 403, 403),
     "POST /api/v1/trackers/import": managed(200, "", strange=422),
     "GET /api/v1/trackers/import/template": Example(200, 200, 403, 200),
@@ -295,6 +296,9 @@ def call(caller: httpx.Client, label: str, world: World, target: int, session: i
         rows = "ID/Name,Advertisement Key,Private Key,Hashed Adv Key,MAC Address\r\n"
         query = {"client_id": world.tenant.id, "dry_run": "true", "format": "csv"}
         return caller.post(path, params=query, content=rows, headers={"Content-Type": "text/csv"})
+    if path == "/stream":  # has no end: its head must do
+        with caller.stream(method, path) as answer:
+            return answer if answer.status_code == 200 else httpx.Response(answer.status_code, content=answer.read())
     body = example.body(world.tenant, target) if example.body else None
     if label == "POST /api/v1/production-runs":
         body["brand_id"] = world.brand()
