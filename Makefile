@@ -4,7 +4,7 @@ BUILD ?= build
 PYTHON := var/venv/bin/python
 C_FILES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 
-.PHONY: help deps run reset build docs test fmt lint bench coverage asan tsan fuzz lock-python clean
+.PHONY: help deps run reset build docs web test fmt lint bench coverage asan tsan fuzz lock-python clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,7 +19,10 @@ build: deps ## compile build/trackerd
 docs: build ## build the documentation site into build/site; every warning and dead link fails
 	@tools/docs.sh
 
-run: build ## start everything with demo data and follow the logs; Ctrl-C stops it
+web: build ## build the front ends into web/admin/dist and web/app/dist
+	@tools/web.sh
+
+run: build web ## start everything with demo data and follow the logs; Ctrl-C stops it
 	@tools/docs.sh --if-changed || echo "make run: the documentation could not be built; going on without the newest" >&2
 	@$(PYTHON) tools/run.py
 
@@ -29,12 +32,13 @@ reset: ## drop the data of `make run`
 test: deps ## everything that CI runs
 	@tools/test.sh
 
-fmt: deps ## format C and Python
+fmt: deps ## format C, Python and the front ends
 	@clang-format -i $(C_FILES)
 	@var/venv/bin/ruff format --quiet .
 	@var/venv/bin/ruff check --quiet --fix .
+	@npm run --silent --prefix web fmt
 
-lint: build ## clang-format, clang-tidy, cppcheck, ruff, layers
+lint: build ## clang-format, clang-tidy, cppcheck, ruff, layers, ESLint, TypeScript
 	@tools/lint.sh
 
 asan: deps ## build with address and undefined-behaviour sanitizers into build-asan

@@ -58,6 +58,15 @@ geonames() {
     bash tools/fetch-geonames.sh >&2
 }
 
+# Debian's Node is too old for the front ends' tools; the lock file brings a current one, which serves every script of web/.
+web_packages() {
+    say "installing npm packages of web/"
+    npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+    local want=26 have
+    have=$(web/node_modules/.bin/node --version 2>/dev/null || node --version)
+    [[ ${have#v} == "$want".* ]] || { say "the front ends need Node $want; npm installed none for this platform and there is $have"; exit 1; }
+}
+
 mkdir -p var
 debian_packages
 requirements=()
@@ -65,4 +74,6 @@ for list in tests/requirements.txt sim/requirements.txt docs/requirements.txt; d
 unless_current var/.deps-python "${requirements[@]}" -- python_environment
 unless_current var/.deps-docs-assets tools/npm/package-lock.json -- docs_assets
 unless_current var/.deps-geonames tools/geonames/package-lock.json tools/fetch-geonames.sh -- geonames
+[[ -d web/node_modules ]] || rm -f var/.deps-web
+unless_current var/.deps-web web/package-lock.json -- web_packages
 exit 0

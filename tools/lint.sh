@@ -31,6 +31,9 @@ check clang-format clang-format --dry-run --Werror "${c_files[@]}"
 check layers python3 tools/check-layers.py
 check ruff-format var/venv/bin/ruff format --check --quiet .
 check ruff var/venv/bin/ruff check --quiet .
+check api-types npm run --silent --prefix web api
+check typescript npm run --silent --prefix web typecheck
+check eslint npm run --silent --prefix web lint
 if [[ ${1:-} != fast ]]; then
     check cppcheck cpp
     check clang-tidy tidy

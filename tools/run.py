@@ -160,14 +160,32 @@ def processes(env: dict[str, str], ports: dict[str, int]) -> list[Process]:
     return [
         Process("simulator", sim, {"PYTHONPATH": str(ROOT / "sim")}, sim_url),
         Process("api", [str(TRACKERD), "api"], env, f"http://127.0.0.1:{ports['HTTP_PORT']}/health/ready"),
+        front_end("admin", ports["ADMIN_PORT"], ports),
+        front_end("app", ports["APP_PORT"], ports),
         Process("docs", docs, ready_url=f"http://127.0.0.1:{docs_port}/", follow=False),
     ]
+
+
+def front_end(name: str, port: int, ports: dict[str, int]) -> Process:
+    """Serves the built files of web/NAME on port, with the API behind the same address, as nginx does in production."""
+    web = ROOT / "web"
+    settings = {
+        "PATH": f"{web / 'node_modules' / '.bin'}:{os.environ['PATH']}",
+        "WEB_PORT": str(port),
+        "API_URL": f"http://127.0.0.1:{ports['HTTP_PORT']}",
+        "ADMIN_URL": f"http://localhost:{ports['ADMIN_PORT']}",
+        "APP_URL": f"http://localhost:{ports['APP_PORT']}",
+    } | {key: os.environ[key] for key in ("MAP_STYLE_URL", "MAP_ATTRIBUTION") if key in os.environ}
+    command = [str(web / "node_modules" / ".bin" / "vite"), "preview", "--config", str(web / name / "vite.config.ts")]
+    return Process(name, [*command, str(web / name)], settings, f"http://127.0.0.1:{port}/")
 
 
 def announce(ports: dict[str, int], postgres: Postgres) -> None:
     api = f"http://localhost:{ports['HTTP_PORT']}"
     print(
         f"""
+  Admin panel    http://localhost:{ports["ADMIN_PORT"]}
+  Front end      http://localhost:{ports["APP_PORT"]}
   API            {api}/api/v1
   API reference  {api}/docs
   Documentation  http://localhost:{ports["DOCS_PORT"]}
@@ -209,6 +227,8 @@ def main() -> int:
         lock = hold_lock()
         ports = {
             "HTTP_PORT": port_setting("HTTP_PORT", 8100),
+            "ADMIN_PORT": port_setting("ADMIN_PORT", 3000),
+            "APP_PORT": port_setting("APP_PORT", 3100),
             "DOCS_PORT": port_setting("DOCS_PORT", 8001),
             "SIM_ANISETTE_PORT": port_setting("SIM_ANISETTE_PORT", 6969),
             "SIM_APPLE_PORT": port_setting("SIM_APPLE_PORT", 6970),
@@ -222,7 +242,7 @@ def main() -> int:
             "DATABASE_URL": postgres.url(user="api_login"),
             "REDIS_URL": redis.url(),
             "HTTP_PORT": str(ports["HTTP_PORT"]),
-            "PUBLIC_URL": setting("PUBLIC_URL", f"http://localhost:{ports['HTTP_PORT']}"),
+            "PUBLIC_URL": setting("PUBLIC_URL", f"http://localhost:{ports['APP_PORT']}"),
             "ANISETTE_URL": f"http://localhost:{ports['SIM_ANISETTE_PORT']}",
         }
         for name in ("DOCS_PORT", "SIM_ANISETTE_PORT", "SIM_APPLE_PORT"):

@@ -34,6 +34,8 @@ compile() {
 
 python_tests() { var/venv/bin/python -m pytest -q -p no:cacheprovider --timeout=300 "$@"; }
 
+front_end_tests() { npm run --silent --prefix web api && npm run --silent --prefix web test; }
+
 report() {
     mkdir -p $BUILD/coverage
     gcovr --root . --filter 'src/' --object-directory $BUILD --exclude-unreachable-branches --gcov-ignore-parse-errors \
@@ -47,6 +49,7 @@ step 'unit tests' meson test -C $BUILD --print-errorlogs --no-rebuild
 for folder in tests/db tests/store tests/http tests/cli tests/api tests/geocode tests/sim sim/tests tests/docs; do
     [[ -d $folder ]] && step "$folder" python_tests "$folder"
 done
+step 'front ends: unit tests' front_end_tests
 step 'coverage' report
 
 if [[ ${1:-} != coverage ]]; then

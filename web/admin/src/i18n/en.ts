@@ -1,0 +1,4 @@
+// English texts of the admin panel.
+export default {
+  nav: { overview: 'Overview' },
+};

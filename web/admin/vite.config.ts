@@ -1,0 +1,5 @@
+// Vite configuration of web/admin.
+import { defineConfig } from 'vite';
+import { frontEnd } from '../vite.base.ts';
+
+export default defineConfig(frontEnd(import.meta.dirname, Number(process.env.WEB_PORT ?? 3000)));

@@ -1,0 +1,4 @@
+// English texts of the user front end.
+export default {
+  nav: { overview: 'Overview' },
+};

@@ -1,0 +1,8 @@
+// Entry of web/app.
+import { startFrontEnd } from '@tracker/shared/shell/start.tsx';
+import en from './i18n/en';
+import './i18n/resources';
+import { router } from './router';
+import './styles.css';
+
+void startFrontEnd({ router, namespace: 'app', english: en, others: { de: () => import('./i18n/de') } });
