@@ -118,9 +118,9 @@ enum resource_flags {
     RESOURCE_INDEXED_SEARCH =
         1 << 4,                    /* rows have documents in search_index; else q looks into search fields */
     RESOURCE_UNVERSIONED = 1 << 5, /* rows never change: the ETag is made of the id alone */
-    RESOURCE_GEOCODED = 1 << 7, /* an `address` without a `center` is looked up before validation */
     RESOURCE_REREAD = 1 << 6, /* what a write returns may differ from what a read then shows: read it again */
     RESOURCE_LIST_ONLY = 1 << 7, /* no route reads one row by its id */
+    RESOURCE_GEOCODED = 1 << 8,  /* an `address` without a `center` is looked up before validation */
 };
 
 struct resource {
