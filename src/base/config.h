@@ -53,9 +53,9 @@ struct config {
     int64_t min_confidence, max_accuracy, max_speed, entry_slack, confirm_reports, dwell_period, silent_after,
         stuck_after;
     /* tasks */
-    const char *task_result_format;
+    const char *task_result_format, *task_result_prefix;
     int64_t worker_threads, worker_stop, task_lease, task_message_grace, task_statement_timeout, task_reclaim,
-        task_result_expire, task_stream_length, task_retention;
+        task_result_expire, task_retention;
     /* Apple side */
     const char *anisette_url, *http_proxy_url, *http_ca_file, *account_folder, *provider_profile;
     /* fetching */

@@ -151,7 +151,7 @@ const struct setting config_settings[] = {
     WORD("TASK_RESULT_FORMAT", task_result_format, "pickle", "pickle|json", "Tasks",
          "How results, progress and TaskiQ's schedules are encoded in Redis; TaskiQ's default is pickle, its JSONSerializer reads json."),
     SPAN("TASK_RESULT_EXPIRE", task_result_expire, "1d", MINUTES(1), DAYS(366), "Tasks", "Results are kept in Redis for this long."),
-    INT("TASK_STREAM_LENGTH", task_stream_length, "100000", 1000, 100000000, "Tasks", "Messages kept in one stream, about; older ones are trimmed."),
+    TEXT("TASK_RESULT_PREFIX", task_result_prefix, "", "Tasks", "Put before the task id to make the key of a result; TaskiQ's prefix_str with its colon."),
     SPAN("TASK_RETENTION", task_retention, "30d", HOURS(1), DAYS(3660), "Tasks", "Finished tasks are listed for this long."),
 
     TEXT("ANISETTE_URL", anisette_url, "http://localhost:6969", "Apple", "Anisette servers, http:// or https://, in order of preference, separated by commas."),

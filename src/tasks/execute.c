@@ -103,20 +103,6 @@ void execute_duty(struct worker_thread *thread, struct duty_slot *slot)
 
 /* ---- tasks ---- */
 
-static const char *error_json(struct arena *arena, const char *code, const char *message)
-{
-    struct buf out = { 0 };
-    struct json json;
-    json_begin(&json, &out);
-    json_start_object(&json);
-    json_put_text(&json, "code", code);
-    json_put_text(&json, "message", message);
-    json_end_object(&json);
-    const char *text = arena_strndup(arena, buf_text(&out), out.len);
-    buf_free(&out);
-    return text;
-}
-
 /* What the verdict means for the row. */
 static struct ledger_result conclude(struct worker_thread *thread, const struct task_row *row,
                                      const struct task_run *run, enum task_verdict verdict,
@@ -140,8 +126,11 @@ static struct ledger_result conclude(struct worker_thread *thread, const struct 
         return end;
     }
     if (verdict == TASK_RETRY && time_monotonic() >= run->deadline)
-        error_prefix(err, "ended by its time-out: ");
-    end.error = error_json(thread->arena, err->code[0] != '\0' ? err->code : "failed", err->message);
+        error_set(err, "timeout", "not done within its %d seconds",
+                  (int)((run->deadline - run->started_at) / USEC_PER_SEC));
+    end.error_code = err->code[0] != '\0' ? err->code : "failed";
+    end.error_message = err->message;
+    end.error = error_json(thread->arena, end.error_code, end.error_message);
     end.end = verdict == TASK_FAILED              ? LEDGER_FAILED_FOR_GOOD
               : row->attempt >= row->max_attempts ? LEDGER_DEAD
                                                   : LEDGER_SCHEDULED;
@@ -205,8 +194,7 @@ static enum task_verdict call(struct worker_thread *thread, const struct task_ty
 /* Seconds: the label's when the sender set one, but not longer than the type allows. */
 static int64_t time_out(const struct task_type *type, const struct task_row *row)
 {
-    const json_t *label = json_object_get(row->labels, "timeout");
-    double wanted = json_is_number(label) ? json_number_value(label) : 0;
+    double wanted = label_number(row->labels, "timeout", 0);
     double seconds = wanted > 0 && wanted < type->timeout ? wanted : type->timeout;
     return (int64_t)(seconds * USEC_PER_SEC);
 }
@@ -222,33 +210,34 @@ static void execute(struct worker_thread *thread, const struct task_row *row)
     json_t *answer = NULL;
     snprintf(run.id, sizeof(run.id), "%s", row->id);
     snprintf(run.name, sizeof(run.name), "%s", row->name);
+    snprintf(run.stream_entry, sizeof(run.stream_entry), "%s",
+             row->stream_entry != NULL ? row->stream_entry : "");
     run.deadline = time_monotonic() + time_out(type, row);
     enter(&run);
+    const struct task_notice begun = { .id = row->id,
+                                       .name = row->name,
+                                       .state = "running",
+                                       .user_id = row->user_id,
+                                       .client_id = row->client_id };
+    announce_state(thread->redis, &begun);
     enum task_verdict verdict = call(thread, type, row, &run, &answer, &err);
     struct ledger_result end = conclude(thread, row, &run, verdict, answer, &err);
     bool counts = write_end(thread, row, &end); /* its lease is renewed until here */
+    int64_t took = time_monotonic() - run.started_at;
+    if (counts) {
+        announce_end(thread, row, &end, (double)took / USEC_PER_SEC);
+        account(thread, row, &end, &err, took);
+    }
     leave(&run);
-    if (counts)
-        account(thread, row, &end, &err, time_monotonic() - run.started_at);
     json_decref(answer);
 }
 
 bool execute_next_task(struct worker_thread *thread)
 {
-    struct worker *worker = thread->worker;
     struct task_row row;
-    struct error err;
-    enum ledger_outcome outcome = ledger_take_due(thread->db, thread->arena, &worker->scope, &row, &err);
-    if (outcome == LEDGER_FAILED) {
-        LOG_DEBUG("no look at the tasks", LOG_TEXT("message", err.message));
+    if (!take_task(thread, &row))
         return false;
-    }
-    pthread_mutex_lock(&worker->lock);
-    worker->looked_at = time_monotonic();
-    pthread_mutex_unlock(&worker->lock);
-    if (outcome == LEDGER_NOTHING)
-        return false;
-    worker_wake(worker, true, ""); /* where one is, there may be more: for another thread, too */
+    worker_wake(thread->worker, true, ""); /* where one is, there may be more: for another thread, too */
     execute(thread, &row);
     return true;
 }

@@ -8,7 +8,7 @@
 
 #define ROW_COLUMNS                                                                                          \
     " RETURNING t.id, t.name, t.queue, t.args::text, t.kwargs::text, t.labels::text, t.attempts, "           \
-    "t.max_attempts, t.user_id, t.client_id, t.stream_entry"
+    "t.max_attempts, t.user_id, t.client_id, t.stream_entry, t.sent_at IS NOT NULL"
 #define START                                                                                                \
     "state = 'running', worker = $1, lease_until = now() + $2 * interval '1 microsecond', "                  \
     "started_at = now(), attempts = t.attempts + 1"
@@ -38,6 +38,7 @@ static bool read_row(const struct rows *rows, struct arena *arena, struct task_r
         .user_id = rows_int(rows, 0, 8),
         .client_id = rows_int(rows, 0, 9),
         .stream_entry = rows_null(rows, 0, 10) ? NULL : rows_text(rows, 0, 10),
+        .was_sent = rows_bool(rows, 0, 11),
     };
     return row->args != NULL && row->kwargs != NULL && row->labels != NULL;
 }
@@ -46,8 +47,9 @@ static enum ledger_outcome taken(const struct rows *rows, struct arena *arena, s
                                  struct error *err)
 {
     if (!rows_ok(rows)) {
+        bool never = rows_status(rows) == DB_CHECK;
         database_failed(rows, err);
-        return LEDGER_FAILED;
+        return never ? LEDGER_REFUSED : LEDGER_FAILED;
     }
     if (rows_count(rows) == 0)
         return LEDGER_NOTHING;
@@ -70,6 +72,33 @@ enum ledger_outcome ledger_take_due(struct db *db, struct arena *arena, const st
     return taken(rows, arena, row, err);
 }
 
+enum ledger_outcome ledger_take_message(struct db *db, struct arena *arena, const struct ledger_scope *scope,
+                                        const struct task_message *message, const char *queue,
+                                        int max_attempts, const char *stream_entry, struct task_row *row,
+                                        struct error *err)
+{
+    struct rows *rows = db_query(
+        db,
+        "INSERT INTO tasks AS t (id, name, queue, args, kwargs, labels, state, worker, lease_until, attempts, "
+        "max_attempts, started_at, sent_at, stream_entry) "
+        "VALUES ($3, $4, $5, $6::jsonb, $7::jsonb, $8::jsonb, 'running', $1, now() + $2 * interval '1 microsecond', 1, "
+        "$9, now(), now(), $10) "
+        "ON CONFLICT (id) DO UPDATE SET state = 'running', worker = $1, lease_until = excluded.lease_until, "
+        "started_at = now(), sent_at = now(), stream_entry = $10, max_attempts = coalesce(t.max_attempts, $9), "
+        "attempts = CASE WHEN t.finished_at IS NULL THEN t.attempts + 1 ELSE 1 END, "
+        "args = CASE WHEN t.finished_at IS NULL THEN t.args ELSE excluded.args END, "
+        "kwargs = CASE WHEN t.finished_at IS NULL THEN t.kwargs ELSE excluded.kwargs END, "
+        "labels = CASE WHEN t.finished_at IS NULL THEN t.labels ELSE excluded.labels END, "
+        "finished_at = NULL, result = NULL, error = NULL, progress = NULL, "
+        "cancel_requested_at = CASE WHEN t.finished_at IS NULL THEN t.cancel_requested_at END "
+        "WHERE t.name = excluded.name AND (t.state = 'waiting' OR (t.state = 'scheduled' AND t.run_at <= now()) "
+        "OR (t.finished_at IS NOT NULL AND t.stream_entry <> $10))" ROW_COLUMNS,
+        "sissssssis", scope->worker, scope->lease, message->id, message->name, queue,
+        value_text(arena, message->args), value_text(arena, message->kwargs),
+        value_text(arena, message->labels), (int64_t)max_attempts, stream_entry);
+    return taken(rows, arena, row, err);
+}
+
 /* ---- the end of an execution ---- */
 
 static const struct {
@@ -78,8 +107,14 @@ static const struct {
 } ends[] = {
     [LEDGER_SUCCEEDED] = { "succeeded", true },    [LEDGER_SCHEDULED] = { "scheduled", false },
     [LEDGER_FAILED_FOR_GOOD] = { "failed", true }, [LEDGER_DEAD] = { "dead", true },
-    [LEDGER_CANCELLED] = { "cancelled", true },    [LEDGER_HANDED_BACK] = { "waiting", false },
+    [LEDGER_LEFT] = { "waiting", false },          [LEDGER_CANCELLED] = { "cancelled", true },
+    [LEDGER_HANDED_BACK] = { "waiting", false },
 };
+
+const char *ledger_state(enum ledger_end end)
+{
+    return ends[end].state;
+}
 
 bool ledger_end(struct db *db, const struct ledger_scope *scope, const struct task_row *row,
                 const struct ledger_result *result, struct error *err)
@@ -89,10 +124,11 @@ bool ledger_end(struct db *db, const struct ledger_scope *scope, const struct ta
         "UPDATE tasks SET state = $4, lease_until = NULL, finished_at = CASE WHEN $5 THEN now() END, "
         "result = $6::jsonb, error = $7::jsonb, run_at = CASE WHEN $4 = 'scheduled' THEN $8 ELSE run_at END, "
         "attempts = CASE WHEN $4 = 'waiting' THEN attempts - 1 ELSE attempts END, "
-        "sent_at = CASE WHEN $5 THEN sent_at END, stream_entry = CASE WHEN $5 THEN stream_entry END "
+        "sent_at = CASE WHEN $5 THEN sent_at WHEN $9 THEN now() END " /* the entry stays: the same message may
+                                                                         come again */
         "WHERE id = $1 AND worker = $2 AND attempts = $3 AND state = 'running'",
-        "ssisbsst", row->id, scope->worker, (int64_t)row->attempt, ends[result->end].state,
-        ends[result->end].final, result->result, result->error, result->run_at);
+        "ssisbsstb", row->id, scope->worker, (int64_t)row->attempt, ends[result->end].state,
+        ends[result->end].final, result->result, result->error, result->run_at, result->end == LEDGER_LEFT);
     if (!rows_ok(rows))
         return database_failed(rows, err);
     return rows_affected(rows) == 1 ||
@@ -128,13 +164,13 @@ struct rows *ledger_expire(struct db *db)
         db,
         "WITH gone AS (SELECT id FROM tasks WHERE state = 'running' AND lease_until < now() "
         "ORDER BY id FOR UPDATE SKIP LOCKED), "
-        "freed AS (UPDATE tasks t SET lease_until = NULL, sent_at = NULL, stream_entry = NULL, "
+        "freed AS (UPDATE tasks t SET lease_until = NULL, sent_at = NULL, "
         "state = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled' WHEN attempts >= max_attempts THEN 'dead' "
         "ELSE 'waiting' END, "
         "finished_at = CASE WHEN cancel_requested_at IS NOT NULL OR attempts >= max_attempts THEN now() END, "
         "error = CASE WHEN attempts >= max_attempts THEN jsonb_build_object('code', 'worker_lost', 'message', "
         "'the worker ' || t.worker || ' ended without a word') END "
-        "FROM gone WHERE t.id = gone.id RETURNING t.id, t.state, t.queue, t.labels) "
-        "SELECT id, state, queue, labels::text FROM freed",
+        "FROM gone WHERE t.id = gone.id RETURNING t.id, t.state, t.labels, t.stream_entry) "
+        "SELECT id, state, labels::text, stream_entry FROM freed",
         "");
 }

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "store/db.h"
+#include "tasks/message.h"
 
 /* What one worker process takes: texts are array literals of PostgreSQL, "{fetch,judge}". */
 struct ledger_scope {
@@ -31,19 +32,30 @@ struct task_row {
     json_t *args, *kwargs, *labels;
     int attempt, max_attempts;  /* attempt counts this execution */
     int64_t user_id, client_id; /* 0: none */
-    const char *stream_entry;   /* stream and entry id, or NULL */
+    const char *stream_entry;   /* "KEY ID" of its last message, or NULL */
+    bool was_sent;              /* that message was to start this very execution */
 };
 
 enum ledger_outcome {
     LEDGER_TAKEN,   /* *row is ours */
     LEDGER_NOTHING, /* nothing is due, or not for us */
-    LEDGER_FAILED,  /* err says why */
+    LEDGER_REFUSED, /* the database will never take it; err says why */
+    LEDGER_FAILED,  /* it could not be asked; err says why */
 };
 
 /* Take the row that is due for longest among those without a message on its way. */
 MUST_CHECK enum ledger_outcome ledger_take_due(struct db *db, struct arena *arena,
                                                const struct ledger_scope *scope, struct task_row *row,
                                                struct error *err);
+
+/* Take what a message names: adds its row, or takes the one that waits. A finished row is begun anew by
+ * another message with its id (a schedule with a fixed one), and not by the same message again. NOTHING: the
+ * message has had its effect, or somebody is at it. */
+MUST_CHECK enum ledger_outcome ledger_take_message(struct db *db, struct arena *arena,
+                                                   const struct ledger_scope *scope,
+                                                   const struct task_message *message, const char *queue,
+                                                   int max_attempts, const char *stream_entry,
+                                                   struct task_row *row, struct error *err);
 
 enum ledger_end {
     LEDGER_SUCCEEDED,
@@ -52,14 +64,19 @@ enum ledger_end {
     LEDGER_DEAD,            /* the last attempt failed */
     LEDGER_CANCELLED,
     LEDGER_HANDED_BACK, /* the worker stops: this attempt does not count */
+    LEDGER_LEFT, /* to whoever has its message: not counted either, and looked at again after the grace */
 };
 
 struct ledger_result {
     enum ledger_end end;
-    const char *result; /* JSON text, or NULL */
-    const char *error;  /* JSON text, or NULL */
-    int64_t run_at;     /* SCHEDULED */
+    const char *result;                     /* JSON text, or NULL */
+    const char *error;                      /* JSON text {"code", "message"}, or NULL, */
+    const char *error_code, *error_message; /* and its parts */
+    int64_t run_at;                         /* SCHEDULED */
 };
+
+/* The state of the row after it: "succeeded", "scheduled", ... */
+const char *ledger_state(enum ledger_end end);
 
 /* False with code "lease_lost" when the row is not this worker's any more: what it did does not count. */
 MUST_CHECK bool ledger_end(struct db *db, const struct ledger_scope *scope, const struct task_row *row,
@@ -70,8 +87,7 @@ MUST_CHECK bool ledger_end(struct db *db, const struct ledger_scope *scope, cons
 MUST_CHECK bool ledger_renew(struct db *db, const struct ledger_scope *scope, const char *id, int attempt,
                              const char *progress, bool *cancelled, struct error *err);
 
-/* Rows whose worker is gone wait again, or are dead after their last attempt. The rows are id, state, labels
- * of those that died. */
+/* Rows whose worker is gone wait again, or are dead after their last attempt: id, state, labels, stream entry. */
 struct rows *ledger_expire(struct db *db);
 
 #endif

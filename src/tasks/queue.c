@@ -4,9 +4,15 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/timeutil.h"
 #include "tasks/keys.h"
+#include "tasks/message.h"
+#include "tasks/stream.h"
 #include "tasks/value.h"
+
+/* Messages kept in one stream, about: nobody deletes those that are done. */
+#define STREAM_LENGTH 100000
 
 void task_new_id(char id[TASK_ID_SIZE])
 {
@@ -64,10 +70,36 @@ bool task_hint(struct redis *redis, const char *name)
     return sent;
 }
 
+static bool read_message(const struct rows *rows, struct arena *arena, const char *id,
+                         struct task_message *message)
+{
+    struct error ignored;
+    *message = (struct task_message){
+        .id = id,
+        .name = rows_text(rows, 0, 1),
+        .args = value_read_arena(arena, rows_text(rows, 0, 2), rows_length(rows, 0, 2), &ignored),
+        .kwargs = value_read_arena(arena, rows_text(rows, 0, 3), rows_length(rows, 0, 3), &ignored),
+        .labels = value_read_arena(arena, rows_text(rows, 0, 4), rows_length(rows, 0, 4), &ignored),
+    };
+    return message->args != NULL && message->kwargs != NULL && message->labels != NULL;
+}
+
 void task_send(struct db *db, struct redis *redis, struct arena *arena, const char *id)
 {
-    (void)arena;
-    struct rows *rows = db_query(db, "SELECT queue FROM tasks WHERE id = $1 AND state = 'waiting'", "s", id);
-    if (rows_ok(rows) && rows_count(rows) == 1)
-        (void)task_hint(redis, rows_text(rows, 0, 0));
+    struct task_message message;
+    struct buf text = { 0 };
+    const char *entry;
+    struct rows *rows = db_query(db,
+                                 "SELECT queue, name, args::text, kwargs::text, labels::text FROM tasks "
+                                 "WHERE id = $1 AND state = 'waiting' AND sent_at IS NULL",
+                                 "s", id);
+    if (!rows_ok(rows) || rows_count(rows) != 1 || !read_message(rows, arena, id, &message))
+        return;
+    message_write(&text, &message);
+    if (stream_add(redis, arena, rows_text(rows, 0, 0), STREAM_LENGTH, buf_text(&text), text.len, &entry)) {
+        rows = db_query(db, "SELECT task_sent($1, $2)", "ss", id, entry);
+        if (!rows_ok(rows)) /* the message is found to be there when the row is taken */
+            LOG_DEBUG("the message of a task could not be noted", LOG_TEXT("message", rows_message(rows)));
+    }
+    buf_free(&text);
 }

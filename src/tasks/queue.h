@@ -14,8 +14,9 @@
 #include "store/db.h"
 #include "store/redis.h"
 
-#define TASK_ID_SIZE 65 /* 32 hex digits when we made it; any text of up to 64 bytes when somebody else did  \
-                         */
+#define TASK_ID_SIZE                                                                                         \
+    65 /* 32 hex digits when we made it; any text of up to 64 bytes when somebody else did                   \
+        */
 
 struct task_request {
     const char *name;

@@ -60,16 +60,21 @@ static void wrap_big_integers(struct buf *out, const char *text, size_t len)
 }
 
 /* jansson's own bound is in the thousands; writers here stop at JSON_MAX_DEPTH. */
-static bool too_deep(const json_t *value, int left)
+static bool deeper_than(const json_t *value, int left)
 {
     const char *key;
     json_t *item;
     size_t i;
     if (left == 0)
         return true;
-    json_object_foreach((json_t *)value, key, item) if (too_deep(item, left - 1)) return true;
-    json_array_foreach((json_t *)value, i, item) if (too_deep(item, left - 1)) return true;
+    json_object_foreach((json_t *)value, key, item) if (deeper_than(item, left - 1)) return true;
+    json_array_foreach((json_t *)value, i, item) if (deeper_than(item, left - 1)) return true;
     return false;
+}
+
+bool value_too_deep(const json_t *value)
+{
+    return deeper_than(value, VALUE_MAX_DEPTH);
 }
 
 json_t *value_read(const char *text, size_t len, struct error *err)
@@ -83,7 +88,7 @@ json_t *value_read(const char *text, size_t len, struct error *err)
         error_set(err, "invalid_json", "not JSON: %s at byte %d", reason.text, reason.position);
         return NULL;
     }
-    if (too_deep(value, VALUE_MAX_DEPTH)) {
+    if (value_too_deep(value)) {
         json_decref(value);
         error_set(err, "invalid_json", "JSON is nested more than %d levels deep", VALUE_MAX_DEPTH);
         return NULL;

@@ -4,6 +4,7 @@
 #define TASKS_VALUE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/arena.h"
 #include "base/json.h"
@@ -20,6 +21,9 @@ MUST_CHECK json_t *value_read_arena(struct arena *arena, const char *text, size_
 
 /* Releases the reference with the arena. Returns value. */
 json_t *value_defer(struct arena *arena, json_t *value);
+
+/* Nested more than VALUE_MAX_DEPTH levels deep? */
+bool value_too_deep(const json_t *value);
 
 /* Writes a value; a real always shows that it is one ("2.0"). NULL writes null. */
 void value_write(struct json *json, const json_t *value);

@@ -47,6 +47,13 @@ void worker_wake(struct worker *worker, bool tasks, const char *duty)
     pthread_mutex_unlock(&worker->lock);
 }
 
+void worker_wake_all(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->queue_count; i++)
+        worker->fresh[i] = true;
+    worker_wake(worker, true, NULL);
+}
+
 static void wait_until(struct worker *worker, int64_t when)
 {
     struct timespec until = { .tv_sec = when / USEC_PER_SEC, .tv_nsec = when % USEC_PER_SEC * 1000 };
@@ -80,6 +87,10 @@ static enum choice choose(struct worker_thread *thread, struct duty_slot **slot)
         if (*slot != NULL)
             return CHOSE_DUTY;
         if (tasks) {
+            for (size_t i = 0; now >= worker->all_look_at && i < worker->queue_count; i++)
+                worker->fresh[i] = true;
+            if (now >= worker->all_look_at)
+                worker->all_look_at = now + TASK_POLL;
             worker->tasks_look_at = now + TASK_POLL;
             return CHOSE_TASK;
         }
@@ -118,7 +129,7 @@ static bool known_queue(const char *name)
 
 static bool read_queues(struct worker *worker, const char *text, struct error *err)
 {
-    const char **queues = arena_zalloc(worker->arena, ARRAY_LEN(task_queues), sizeof(*queues));
+    const char **queues = arena_zalloc(worker->arena, WORKER_MAX_QUEUES, sizeof(*queues));
     worker->queues = queues;
     if (text == NULL || text[0] == '\0') {
         for (; task_queues[worker->queue_count] != NULL; worker->queue_count++)
@@ -243,6 +254,11 @@ static bool start_threads(struct worker *worker, struct error *err)
     size_t started = 0;
     if (pthread_create(&worker->pulse, NULL, pulse_main, worker) != 0)
         return error_set(err, "thread", "no thread can be started");
+    if (pthread_create(&worker->ears, NULL, ears_main, worker) != 0) {
+        worker->stopping = true;
+        pthread_join(worker->pulse, NULL);
+        return error_set(err, "thread", "only one thread could be started");
+    }
     while (started < worker->thread_count && pthread_create(&worker->threads[started].thread, NULL,
                                                             thread_main, &worker->threads[started]) == 0)
         started++;
@@ -253,6 +269,7 @@ static bool start_threads(struct worker *worker, struct error *err)
     for (size_t i = 0; i < started; i++)
         pthread_join(worker->threads[i].thread, NULL);
     pthread_join(worker->pulse, NULL);
+    pthread_join(worker->ears, NULL);
     return error_set(err, "thread", "only %zu of %zu threads could be started", started,
                      worker->thread_count);
 }
@@ -301,7 +318,8 @@ static bool join_until(struct worker *worker, int64_t deadline)
     for (size_t i = 0; i < worker->thread_count; i++)
         if (pthread_timedjoin_np(worker->threads[i].thread, NULL, &until) != 0)
             return false;
-    return pthread_timedjoin_np(worker->pulse, NULL, &until) == 0;
+    return pthread_timedjoin_np(worker->pulse, NULL, &until) == 0 &&
+           pthread_timedjoin_np(worker->ears, NULL, &until) == 0;
 }
 
 bool worker_stop(struct worker *worker, int64_t patience)

@@ -12,8 +12,10 @@
 #include "tasks/queue.h"
 #include "tasks/worker.h"
 
-#define WORKER_NAME_SIZE 160
-#define PROGRESS_MESSAGE 200
+#define WORKER_NAME_SIZE  160
+#define PROGRESS_MESSAGE  200
+#define WORKER_MAX_QUEUES 8
+#define STREAM_ENTRY_SIZE 208 /* longer than the table allows */
 
 /* How often a process looks for rows without being told. */
 #define TASK_POLL SECONDS(1)
@@ -27,7 +29,7 @@ struct task_run {
     struct task_run *next;
     struct duty_slot *slot; /* a duty's, or NULL: */
     char id[TASK_ID_SIZE], name[201];
-    char stream_entry[TASK_ID_SIZE + 160];
+    char stream_entry[STREAM_ENTRY_SIZE];
     int attempt;
     int64_t user_id, client_id;
     int64_t started_at, deadline; /* monotonic */
@@ -42,10 +44,17 @@ struct task_run {
 /* A copy of a run for the pulse, made under the lock: the run itself may end at any moment. */
 struct beat {
     char id[TASK_ID_SIZE], name[201];
+    char stream_entry[STREAM_ENTRY_SIZE];
     int attempt;
     int64_t user_id, client_id, done, total;
     char message[PROGRESS_MESSAGE];
     bool progressed;
+};
+
+/* What an event and a result are made of. */
+struct task_notice {
+    const char *id, *name, *state, *progress; /* progress: JSON text or NULL */
+    int64_t user_id, client_id;
 };
 
 struct worker_thread {
@@ -55,6 +64,8 @@ struct worker_thread {
     struct db *db;
     struct redis *redis;
     struct arena *arena;
+    unsigned next_queue;
+    bool rows_first;  /* take turns: rows and messages, */
     bool tasks_first; /* takes turns, so that neither tasks nor duties starve the other */
 };
 
@@ -64,6 +75,7 @@ struct worker {
     struct arena *arena; /* of what lives as long as the worker; used by the starting thread only */
     const char *const *queues;
     size_t queue_count;
+    atomic_bool fresh[WORKER_MAX_QUEUES]; /* the queue's stream may hold something new */
     struct ledger_scope scope;
 
     pthread_mutex_t lock;
@@ -71,13 +83,13 @@ struct worker {
     atomic_bool stopping;
     struct duty_slot *slots;
     size_t slot_count;
-    int64_t tasks_look_at; /* monotonic */
+    int64_t tasks_look_at, all_look_at, stale_look_at; /* monotonic */
     struct task_run *runs;
     int64_t looked_at; /* monotonic: the last time the table of tasks could be read */
 
     struct worker_thread *threads;
     size_t thread_count;
-    pthread_t pulse;
+    pthread_t pulse, ears;
     struct beat *beats; /* the pulse's, one for each thread */
     struct {
         struct metric *runs, *run_seconds, *units, *duty_seconds;
@@ -89,11 +101,26 @@ struct db *worker_database(const struct worker *worker, const char *name);
 void worker_wake(struct worker *worker, bool tasks, const char *duty); /* tasks: look at them at once */
 bool worker_wait(struct worker *worker, int64_t usec);                 /* false: the worker stops */
 
+void worker_wake_all(struct worker *worker); /* to look at everything */
+
+/* ---- take.c: the next task ---- */
+bool take_task(struct worker_thread *thread, struct task_row *row);
+
 /* ---- execute.c: one task or one run of a duty, from its taking to its end ---- */
 bool execute_next_task(struct worker_thread *thread); /* false: there was none */
 void execute_duty(struct worker_thread *thread, struct duty_slot *slot);
 
-/* ---- pulse.c: leases, progress, orphans ---- */
-void *pulse_main(void *worker);
+/* ---- announce.c: telling others how it went ---- */
+const char *error_json(struct arena *arena, const char *code, const char *message);
+void announce_state(struct redis *redis, const struct task_notice *notice);
+void announce_end(struct worker_thread *thread, const struct task_row *row, const struct ledger_result *end,
+                  double seconds);
+void announce_again(struct worker_thread *thread, const char *id); /* the result of a finished task */
+struct ledger_result collected(struct arena *arena,
+                               const json_t *result); /* a Python worker's result as an end */
+
+/* ---- threads of their own ---- */
+void *pulse_main(void *worker); /* pulse.c: leases, progress, orphans */
+void *ears_main(void *worker);  /* ears.c: hints and new messages */
 
 #endif
