@@ -10,7 +10,7 @@
 #include "tasks/stream.h"
 #include "tasks/worker_private.h"
 
-#define LISTEN_MS 1000 /* also how long a stop waits for it at most */
+#define LISTEN (300 * 1000) /* microseconds, also how long a stop waits for it at most */
 
 struct ears {
     struct worker *worker;
@@ -67,7 +67,7 @@ static void hear(struct ears *ears, const struct redis_reply *stream)
 static bool listen_once(struct ears *ears)
 {
     const char *argv[6 + 2 * (WORKER_MAX_QUEUES + 1)] = {
-        "XREAD", "COUNT", "100", "BLOCK", "1000", "STREAMS"
+        "XREAD", "COUNT", "100", "BLOCK", "300", "STREAMS"
     };
     struct redis_reply reply;
     int argc = 6;
@@ -75,7 +75,7 @@ static bool listen_once(struct ears *ears)
         argv[argc++] = ears->keys[i];
     for (size_t i = 0; i < ears->count; i++)
         argv[argc++] = ears->seen[i];
-    redis_set_timeout(ears->redis, LISTEN_MS * 1000);
+    redis_set_timeout(ears->redis, LISTEN);
     if (!redis_command_argv(ears->redis, ears->arena, &reply, argc, argv, NULL) || reply.type == REDIS_FAILED)
         return false;
     for (size_t i = 0; reply.type == REDIS_LIST && i < reply.count; i++)
