@@ -24,6 +24,9 @@ struct command {
 extern const struct command cmd_account;
 extern const struct command cmd_api;
 extern const struct command cmd_config;
+extern const struct command cmd_export;
+extern const struct command cmd_import;
+extern const struct command cmd_judge;
 extern const struct command cmd_keys;
 extern const struct command cmd_keys_rotate; /* a part of cmd_keys */
 extern const struct command cmd_migrate;

@@ -9,6 +9,8 @@ static const struct task_type *const types[] = {
 
 static const struct duty *const duties[] = {
     &fetch_due_duty,
+    &judge_exceptions_duty,
+    &judge_inbox_duty,
     &maintenance_minute_duty,
     NULL,
 };

@@ -24,6 +24,10 @@ void jobs_shared_free(struct jobs_shared *shared); /* NULL is allowed */
 /* fetch */
 extern const struct duty fetch_due_duty;
 
+/* judge */
+extern const struct duty judge_exceptions_duty;
+extern const struct duty judge_inbox_duty;
+
 /* default */
 extern const struct duty maintenance_minute_duty;
 

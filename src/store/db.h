@@ -44,7 +44,8 @@ struct db *db_new(const struct db_options *options); /* does not connect; texts 
 void db_free(struct db *db);                         /* NULL is allowed */
 
 /* Begin a unit of work (a request, a task): results and texts go to arena; the context holds until the next
- * db_use; an open transaction of the last unit is rolled back; statistics start from zero. */
+ * db_use; an open transaction of the last unit is rolled back; statistics start from zero. A long unit may
+ * reset the arena in its middle, when it needs no earlier result any more. */
 void db_use(struct db *db, struct arena *arena, const struct db_context *context);
 
 /* Change the context in the middle of a unit of work, outside a transaction. Texts are not copied and must
