@@ -17,9 +17,15 @@
 /* What another worker holds, or a writer has not committed yet, is looked at again after this. */
 #define LOOK_AGAIN (SECONDS(1) / 5)
 
-/* Batches that fail (the server restarts, two transactions lock each other out) are tried again this often.
- */
+/* What fails for the moment (the server restarts, two transactions lock each other out) is tried again this
+ * often in a row. */
 #define MAX_FAILURES 20
+
+static bool passes(const struct error *err)
+{
+    return error_is(err, "database_unavailable") || error_is(err, "database_busy") ||
+           error_is(err, "unavailable");
+}
 
 #define PREVIEW_PAGE 64 /* trackers compared in one go */
 
@@ -77,7 +83,7 @@ static void *empty_inbox(void *self)
     for (int failures = 0; !empty && failures <= MAX_FAILURES && !atomic_load(&emptying->failed);) {
         int64_t before = atomic_load(&emptying->judged);
         bool good = look(emptying, db, arena, &empty, &err);
-        failures = good ? 0 : failures + 1;
+        failures = good ? 0 : failures + (passes(&err) ? 1 : MAX_FAILURES + 1);
         if (!good)
             db_rollback(db);
         if (!empty && atomic_load(&emptying->judged) == before)

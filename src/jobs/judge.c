@@ -32,7 +32,7 @@ static bool claim(const struct judging *judging, struct rows **claimed, struct j
                   struct error *err)
 {
     *claimed = db_query(judging->db,
-                        "SELECT tracker_id, from_start, reported_at, reports, oldest_at FROM claim_inbox($1)"
+                        "SELECT tracker_id, from_start, reported_at, reports, oldest_at FROM claim_inbox($1::integer)"
                         " ORDER BY oldest_at, tracker_id",
                         "i", (int64_t)BATCH_TRACKERS);
     if (!rows_ok(*claimed))

@@ -21,7 +21,8 @@ bool judge_failed(const struct rows *rows, const char *what, struct error *err)
 {
     if (rows_status(rows) == DB_UNAVAILABLE)
         return error_set(err, "database_unavailable", "%s: the database cannot be reached", what);
-    return error_set(err, "database", "%s: %s", what, rows_message(rows));
+    bool again = rows_status(rows) == DB_CONFLICT || rows_status(rows) == DB_TIMEOUT;
+    return error_set(err, again ? "database_busy" : "database_error", "%s: %s", what, rows_message(rows));
 }
 
 static enum place_kind kind_of(const char *text)
