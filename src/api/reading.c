@@ -1,8 +1,8 @@
 /* What hand-written reads share: the end of a page, cursors of several parts, rows that must exist. */
 #include "api/reading.h"
 
-#include <sodium.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "api/app.h"
 #include "api/db_problem.h"
@@ -10,13 +10,14 @@
 #include "base/json.h"
 #include "base/parse.h"
 
-/* Weak, because it is made of the rows as they are shown now. */
+/* Weak, because it is made of the rows as they are shown now. The hash need not resist anybody: who finds two
+ * answers with one tag has only cheated himself. A cryptographic one took a sixth of the time of a page. */
 static const char *body_etag(struct request *req, const struct buf *body)
 {
-    uint8_t hash[16];
+    XXH128_canonical_t hash;
     char text[BASE64_SIZE(sizeof(hash))];
-    crypto_generichash(hash, sizeof(hash), (const uint8_t *)body->data, body->len, NULL, 0);
-    base64url_encode(hash, sizeof(hash), text);
+    XXH128_canonicalFromHash(&hash, XXH3_128bits(body->data, body->len));
+    base64url_encode(hash.digest, sizeof(hash), text);
     return arena_printf(req->arena, "W/\"%s\"", text);
 }
 
