@@ -11,6 +11,10 @@ static const struct duty *const duties[] = {
     &fetch_due_duty,
     &judge_exceptions_duty,
     &judge_inbox_duty,
+    &geocode_due_duty,
+    &geocode_clean_duty,
+    &history_refresh_duty,
+    &history_upkeep_duty,
     &maintenance_minute_duty,
     NULL,
 };

@@ -27,6 +27,13 @@ extern const struct duty fetch_due_duty;
 /* judge */
 extern const struct duty judge_exceptions_duty;
 extern const struct duty judge_inbox_duty;
+/* geocode */
+extern const struct duty geocode_due_duty;
+extern const struct duty geocode_clean_duty;
+
+/* history */
+extern const struct duty history_refresh_duty;
+extern const struct duty history_upkeep_duty;
 
 /* default */
 extern const struct duty maintenance_minute_duty;

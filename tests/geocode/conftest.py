@@ -3,6 +3,7 @@
 server       the running stack; its offline towns are those of gazetteer.py
 admin        an HTTP client signed in as an admin (made anew when the API was started anew)
 stand_in     Nominatim and Photon, allowing ten requests a second
+worker       worker({"GEOCODER": …}) starts a worker process for the queues geocode and history; ended with the test
 db           psycopg connection as the superuser, autocommit
 """
 
@@ -10,9 +11,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -23,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
 
 import gazetteer  # noqa: E402
-from stack import Stack  # noqa: E402
+from stack import Stack, die_with_parent  # noqa: E402
 from standin import GeocoderStandIn  # noqa: E402
 
 PASSWORD = "correct horse battery staple"
@@ -66,6 +70,41 @@ def admin(server: Stack) -> Iterator[httpx.Client]:
     client.close()
 
 
+def eventually(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Wait until the condition holds; machines under load take their time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def worker(server: Stack) -> Iterator[Callable[..., subprocess.Popen]]:
+    running: list[subprocess.Popen] = []
+    log_file = server.folder / "worker.log"
+
+    def start(settings: dict[str, str] | None = None, queues: str = "geocode,history") -> subprocess.Popen:
+        with open(log_file, "ab") as log:
+            running.append(
+                subprocess.Popen(
+                    [server.binary, "worker", f"--queues={queues}", "--threads=2"],
+                    env=server.env("worker_login") | (settings or {}),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    preexec_fn=die_with_parent(death_signal=signal.SIGKILL),
+                )
+            )
+        return running[-1]
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.terminate()
+    for process in running:
+        assert process.wait(30) in (0, -signal.SIGKILL), log_file.read_text()[-2000:]
+
+
 def on_web(stand_in: GeocoderStandIn, kind: str, **more: str) -> dict[str, str]:
     """Settings that lead to the stand-in."""
     return {"GEOCODER": kind, "GEOCODER_URL": stand_in.url(kind), "GEOCODER_INTERVAL": "100ms"} | more
@@ -96,4 +135,8 @@ def api_with(server: Stack) -> Iterator:
 @pytest.fixture
 def db(server: Stack) -> Iterator[psycopg.Connection]:
     with psycopg.connect(server.postgres.url(), autocommit=True) as connection:
+        # The tenant-safe views show an admin everything, and nobody nothing.
+        connection.execute(
+            "SELECT set_config('tracker.role', 'admin', false), set_config('tracker.clients', '{}', false)"
+        )
         yield connection
