@@ -27,6 +27,7 @@ extern const struct duty fetch_due_duty;
 /* judge */
 extern const struct duty judge_exceptions_duty;
 extern const struct duty judge_inbox_duty;
+
 /* geocode */
 extern const struct duty geocode_due_duty;
 extern const struct duty geocode_clean_duty;
