@@ -9,30 +9,12 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/parse.h"
-#include "findmy/jsonx.h"
+#include "findmy/account_row.h"
 #include "jobs/failure.h"
-
-#define MAX_CREDENTIALS 4096 /* user name and password, escaped */
 
 /* An account that could not send for a reason of its own (no Anisette, a wait) is looked at again after this,
  * or after its interval when that is shorter. */
 #define UNSENT_PAUSE MINUTES(1)
-
-const char *apple_context(int64_t id, const char *what, char out[APPLE_CONTEXT_SIZE])
-{
-    snprintf(out, APPLE_CONTEXT_SIZE, "apple_account:%" PRId64 ":%s", id, what);
-    return out;
-}
-
-void apple_credentials_write(const char *username, const char *password, struct buf *out)
-{
-    struct json json;
-    json_begin(&json, out);
-    json_start_object(&json);
-    json_put_text(&json, "username", username);
-    json_put_text(&json, "password", password);
-    json_end_object(&json);
-}
 
 /* ---- taking ---- */
 
@@ -103,14 +85,14 @@ enum apple_taken apple_account_hold(struct apple_account *taken, const struct ap
 static const char *open_column(const struct apple_account *taken, const char *what, const uint8_t *sealed,
                                size_t len, size_t *plain_len, struct error *err)
 {
-    char context[APPLE_CONTEXT_SIZE];
+    char context[ACCOUNT_CONTEXT_SIZE];
     if (len < SEAL_OVERHEAD) {
         error_set(err, "account_invalid", "the account has no %s", what);
         return NULL;
     }
     *plain_len = len - SEAL_OVERHEAD;
     char *plain = arena_secret(taken->arena, *plain_len + 1);
-    if (!unseal(taken->user->sealer, apple_context(taken->id, what, context), sealed, len, plain, err))
+    if (!unseal(taken->user->sealer, account_context(taken->id, what, context), sealed, len, plain, err))
         return NULL;
     plain[*plain_len] = '\0';
     return plain;
@@ -119,12 +101,12 @@ static const char *open_column(const struct apple_account *taken, const char *wh
 static const uint8_t *seal_column(const struct apple_account *taken, const char *what,
                                   const struct account *account, size_t *len, struct error *err)
 {
-    char context[APPLE_CONTEXT_SIZE];
+    char context[ACCOUNT_CONTEXT_SIZE];
     struct buf plain = { .max = ACCOUNT_MAX_STORED, .secret = true };
     account_write(account, &plain);
     *len = plain.len + SEAL_OVERHEAD;
     uint8_t *sealed = arena_alloc(taken->arena, *len);
-    bool ok = !plain.overflow && seal(taken->user->sealer, apple_context(taken->id, what, context),
+    bool ok = !plain.overflow && seal(taken->user->sealer, account_context(taken->id, what, context),
                                       plain.data, plain.len, sealed);
     buf_wipe(&plain);
     if (ok)
@@ -177,13 +159,7 @@ static bool read_credentials(const struct apple_account *taken, struct account *
     size_t len;
     const char *text = open_column(taken, "credentials", taken->credentials, taken->credentials_len, &len,
                                    err);
-    json_t *root = text != NULL ? jsonx_parse(text, len, MAX_CREDENTIALS) : NULL;
-    const char *username = jsonx_text(root, "username"), *password = jsonx_text(root, "password");
-    bool ok = username != NULL && password != NULL
-                  ? account_init(fresh, name, username, password, time_now(), err)
-                  : text != NULL && error_set(err, "account_invalid", "the stored credentials are damaged");
-    jsonx_free(root);
-    return ok;
+    return text != NULL && account_credentials_read(fresh, name, text, len, time_now(), err);
 }
 
 /* Take the machine that Apple knows this account by. A damaged one is no reason to stop: it is made anew. */
@@ -328,7 +304,8 @@ bool apple_account_release(const struct apple_account *taken, const struct apple
 bool apple_account_give_up(const struct apple_account *taken, const char *reason, struct error *err)
 {
     static const char sql[] =
-        "UPDATE apple_accounts SET state_reason = left($3, 500), failures = failures + 1, "
+        "UPDATE apple_accounts SET state = CASE state WHEN 'signing_in' THEN 'parked' ELSE state END, "
+        "state_reason = left($3, 500), failures = failures + 1, "
         "next_allowed_at = greatest(CASE WHEN $4 THEN now() ELSE next_allowed_at END, now() + $5 * interval '1 "
         "microsecond'), lease_owner = NULL, lease_until = NULL WHERE id = $1 AND lease_owner = $2";
     const struct apple_user *user = taken->user;

@@ -11,20 +11,10 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/error.h"
 #include "base/seal.h"
 #include "findmy/account.h"
 #include "store/db.h"
-
-#define APPLE_CONTEXT_SIZE sizeof("apple_account:-9223372036854775808:credentials")
-
-/* Contexts that the sealed columns are sealed with (docs/developers/database.md). what: "credentials",
- * "session", "anisette", and "code" for a second-factor code on its way in a task. */
-const char *apple_context(int64_t id, const char *what, char out[APPLE_CONTEXT_SIZE]);
-
-/* Credentials as they are sealed: a JSON object of username and password. out has the secret mark. */
-void apple_credentials_write(const char *username, const char *password, struct buf *out);
 
 /* Who uses accounts. All borrowed. */
 struct apple_user {

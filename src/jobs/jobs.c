@@ -4,6 +4,9 @@
 #include <stdlib.h>
 
 static const struct task_type *const types[] = {
+    &account_sign_in_task,
+    &account_request_code_task,
+    &account_submit_code_task,
     NULL,
 };
 

@@ -23,6 +23,9 @@ void jobs_shared_free(struct jobs_shared *shared); /* NULL is allowed */
 
 /* fetch */
 extern const struct duty fetch_due_duty;
+extern const struct task_type account_sign_in_task;
+extern const struct task_type account_request_code_task;
+extern const struct task_type account_submit_code_task;
 
 /* judge */
 extern const struct duty judge_exceptions_duty;
