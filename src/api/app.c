@@ -9,6 +9,7 @@
 #include "api/accounts.h"
 #include "api/admin.h"
 #include "api/answer_cache.h"
+#include "api/apple_accounts.h"
 #include "api/geocoding.h"
 #include "api/health.h"
 #include "api/live.h"
@@ -16,6 +17,7 @@
 #include "api/replica.h"
 #include "api/resources.h"
 #include "api/search.h"
+#include "api/task_start.h"
 #include "api/series.h"
 #include "api/sublists.h"
 #include "api/tracker_import.h"
@@ -42,6 +44,9 @@ static const struct {
     { tracker_key_routes, &tracker_key_route_count },
     { report_routes, &report_route_count },
     { history_routes, &history_route_count },
+    { apple_account_routes, &apple_account_route_count },
+    { provider_profile_routes, &provider_profile_route_count },
+    { tracker_refresh_routes, &tracker_refresh_route_count },
 };
 
 /* Resources whose reading routes are generated and whose writes are written by hand. */
@@ -160,6 +165,10 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     history_schemas(add, to);
     geocoding_schemas(add, to);
     live_schemas(add, to);
+    start_schemas(add, to);
+    apple_account_schemas(add, to);
+    provider_profile_schemas(add, to);
+    tracker_refresh_schemas(add, to);
 }
 
 void app_write_document(struct buf *out, const struct route *routes, size_t count, const char *refresh_cookie)

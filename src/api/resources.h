@@ -17,6 +17,8 @@ extern const struct resource status_history_resource;
 extern const struct resource exceptions_resource;
 extern const struct resource positions_resource;
 extern const struct resource fetch_batches_resource;
+extern const struct resource apple_accounts_resource;
+extern const struct resource provider_profiles_resource;
 
 /* All of them, in the order of the documentation; NULL-terminated. */
 extern const struct resource *const resources[];

@@ -4,10 +4,8 @@
 #include <stdlib.h>
 
 static const struct task_type *const types[] = {
-    &account_sign_in_task,
-    &account_request_code_task,
-    &account_submit_code_task,
-    NULL,
+    &account_sign_in_task, &account_request_code_task, &account_submit_code_task,
+    &fetch_now_task,       &history_refresh_task,      NULL,
 };
 
 static const struct duty *const duties[] = {

@@ -23,6 +23,8 @@ void jobs_shared_free(struct jobs_shared *shared); /* NULL is allowed */
 
 /* fetch */
 extern const struct duty fetch_due_duty;
+extern const struct task_type fetch_now_task;
+extern const struct task_type history_refresh_task; /* queue history */
 extern const struct task_type account_sign_in_task;
 extern const struct task_type account_request_code_task;
 extern const struct task_type account_submit_code_task;
