@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import ssl
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ from findmy_sim.control import MAX_BODY, Control
 from findmy_sim.faults import Faults
 from findmy_sim.fetch import PRESETS, FetchService, Limits
 from findmy_sim.gsa import GrandSlam
-from findmy_sim.httpfaults import middleware
+from findmy_sim.httpfaults import JOURNAL_LENGTH, Journal, middleware
 from findmy_sim.mobileme import MobileMe
 from findmy_sim.registry import Registry
 from findmy_sim.sightings import Habits
@@ -102,6 +102,7 @@ class Simulator:
             config.strict_anisette,
         )
         self.counters: Counter[str] = Counter()
+        self.journal: Journal = deque(maxlen=JOURNAL_LENGTH)
         self._pool: ProcessPoolExecutor | None = None
         self._runners: list[web.AppRunner] = []
         if config.tags:
@@ -167,7 +168,7 @@ class Simulator:
 
     def apple_app(self) -> web.Application:
         """All of Apple's hosts on one port, told apart by path, and the control API."""
-        spoil = middleware(self.faults, self.accounts, self.counters, self.gsa.edge)
+        spoil = middleware(self.faults, self.accounts, self.counters, self.gsa.edge, self.journal)
         app = web.Application(middlewares=[spoil], client_max_size=MAX_BODY)
         for part in (self.gsa, self.mobileme, self.fetch, Control(self)):
             app.add_routes(part.routes())

@@ -88,6 +88,7 @@ class Control:
             web.get("/control/health", self.health),
             web.get("/control/status", self.health),
             web.get("/control/stats", self.stats),
+            web.get("/control/requests", self.requests),
             web.get("/control/clock", self.get_clock),
             web.put("/control/clock", self.set_clock),
             web.get("/control/limits", self.get_limits),
@@ -130,6 +131,11 @@ class Control:
 
     async def stats(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(self.sim.stats())
+
+    async def requests(self, request: web.Request) -> web.StreamResponse:
+        """What arrived at Apple's end points that begin with ?endpoint=."""
+        wanted = request.query.get("endpoint", "")
+        return web.json_response([r for r in self.sim.journal if str(r["endpoint"]).startswith(wanted)])
 
     @answers_errors
     async def get_clock(self, request: web.Request) -> web.StreamResponse:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -104,11 +105,17 @@ async def cut(request: web.Request, whole: web.StreamResponse, honest: bool) -> 
     return answer
 
 
+# The last requests as they arrived, refused ones included: wall time, end point, account ("" when unknown).
+Journal = deque[dict[str, object]]
+JOURNAL_LENGTH = 100_000
+
+
 def middleware(
     faults: Faults,
     accounts: Accounts,
     stats: Counter[str],
     edge: Callable[[web.Request], web.Response | None] = lambda request: None,
+    journal: Journal | None = None,
 ) -> Middleware:
     """The middleware of one application."""
 
@@ -120,6 +127,8 @@ def middleware(
             return await handler(request)
         endpoint, account = await endpoint_of(request, accounts)
         stats[f"requests {endpoint}"] += 1
+        if journal is not None:
+            journal.append({"at": time.time(), "endpoint": endpoint, "account": account})
         if endpoint.startswith(("gsa", "2fa")):
             refusal = edge(request)
             if refusal is not None:
