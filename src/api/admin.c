@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/app.h"
+#include "api/pipeline.h"
 #include "base/json.h"
 #include "base/metrics.h"
 #include "http/server.h"
@@ -55,6 +56,7 @@ static void performance(struct request *req)
 static void metrics(struct request *req)
 {
     struct buf text = { 0 };
+    (void)!pipeline_refresh(req); /* without a database the last figures stand */
     metrics_write(&text);
     reply_text(req, 200, METRICS_CONTENT_TYPE, text.data, text.len);
     buf_free(&text);

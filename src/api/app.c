@@ -14,11 +14,13 @@
 #include "api/health.h"
 #include "api/live.h"
 #include "api/live_hub.h"
+#include "api/pipeline.h"
 #include "api/replica.h"
 #include "api/resources.h"
 #include "api/search.h"
 #include "api/task_start.h"
 #include "api/series.h"
+#include "api/statistics.h"
 #include "api/sublists.h"
 #include "api/tracker_import.h"
 #include "base/encode.h"
@@ -47,6 +49,9 @@ static const struct {
     { apple_account_routes, &apple_account_route_count },
     { provider_profile_routes, &provider_profile_route_count },
     { tracker_refresh_routes, &tracker_refresh_route_count },
+    { statistics_routes, &statistics_route_count },
+    { dashboard_routes, &dashboard_route_count },
+    { pipeline_routes, &pipeline_route_count },
 };
 
 /* Resources whose reading routes are generated and whose writes are written by hand. */
@@ -169,6 +174,9 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     apple_account_schemas(add, to);
     provider_profile_schemas(add, to);
     tracker_refresh_schemas(add, to);
+    statistics_schemas(add, to);
+    dashboard_schemas(add, to);
+    pipeline_schemas(add, to);
 }
 
 void app_write_document(struct buf *out, const struct route *routes, size_t count, const char *refresh_cookie)
@@ -231,6 +239,7 @@ struct app *app_new(const struct config *config, struct error *err)
 
     app->answers = answer_cache_new();
     app->live = live_hub_new(config, app->auth);
+    app->pipeline = pipeline_new();
     app->writes = recent_writes_new(config->database_replica_max_lag + REPLICA_MARGIN);
     app->route_count = app_collect_routes(app->arena, &app->routes);
     make_document(app);
@@ -247,6 +256,7 @@ void app_free(struct app *app)
         return;
     live_hub_free(app->live);
     answer_cache_free(app->answers);
+    pipeline_free(app->pipeline);
     recent_writes_free(app->writes);
     sealer_wipe(&app->sealer);
     auth_free(app->auth);

@@ -13,6 +13,7 @@
 
 struct answer_cache;
 struct live_hub;
+struct pipeline;
 struct recent_writes;
 
 struct app {
@@ -23,6 +24,7 @@ struct app {
     struct recent_writes *writes;
     struct answer_cache *answers;
     struct live_hub *live;
+    struct pipeline *pipeline;
     struct arena *arena; /* routes and what they point to */
     const struct route *routes;
     size_t route_count;

@@ -121,6 +121,12 @@ const struct setting config_settings[] = {
          "Reports older than this are deleted, by whole months; their hourly and daily summaries stay. 0 keeps all; less than 60d counts as 60d."),
 
     INT("METRICS_PORT", metrics_port, "0", 0, 65535, "Monitoring", "Port for /metrics and /health of workers and schedulers; 0 for none."),
+    SPAN("PIPELINE_REFRESH", pipeline_refresh, "5s", 100 * 1000, MINUTES(5), "Monitoring",
+         "Figures of the pipeline may be this old, so that many probes cost the database one statement."),
+    SPAN("PIPELINE_MAX_OVERDUE", pipeline_max_overdue, "24h", MINUTES(1), DAYS(30), "Monitoring",
+         "A tracker that is due for longer makes /health/pipeline answer 503. Every tracker is fetched within FETCH_CYCLE, so this is more than that."),
+    SPAN("PIPELINE_MAX_INBOX_AGE", pipeline_max_inbox_age, "15m", SECONDS(10), DAYS(30), "Monitoring",
+         "A stored report that is not judged for longer makes /health/pipeline answer 503."),
 
     INT("MIN_CONFIDENCE", min_confidence, "2", 0, 255, "Judging", "Reports of a lower confidence are shown and not judged."),
     INT("MAX_ACCURACY_M", max_accuracy, "200", 1, 100000, "Judging",

@@ -47,6 +47,7 @@ PUBLIC = {
     "POST /api/v1/auth/password/reset",
     "GET /health/live",
     "GET /health/ready",
+    "GET /health/pipeline",
 }
 
 
@@ -192,6 +193,12 @@ OPERATIONS: dict[str, Example] = {
     "GET /api/v1/status-history": read_by_all(),
     "GET /api/v1/exceptions": read_by_all(),
     "GET /api/v1/fetch-batches": Example(200, 403, 403, 403),
+    "GET /api/v1/admin/pipeline": Example(200, 403, 403, 403),
+    "GET /api/v1/dashboard": read_by_all(),
+    **{
+        f"GET /api/v1/statistics/{what}": read_by_all()
+        for what in ("status", "durations", "on-time", "status-over-time")
+    },
     **{
         f"GET /api/v1/trackers/{{id}}/{what}": read_by_all("trackers")
         for what in ("reports", "history", "events", "status-history", "exceptions")

@@ -238,13 +238,19 @@ def fill(connection: psycopg.Connection) -> None:
     assert (a.client, b.client) == (A_ID, B_ID)
     operator(connection)
     # A worker takes what the rows above have requested; later edits leave new changes and requests.
-    connection.execute("SELECT expand_replays(), fold_tracker_counts()")
+    connection.execute("SELECT expand_replays(), fold_tracker_counts(), refresh_status_daily()")
     for t in (a, b):
         connection.execute(
-            "UPDATE trackers SET status = 'IN_STORAGE', location_id = %s WHERE id = %s", (t.storage, t.tracker)
+            "UPDATE trackers SET status = 'IN_STORAGE', location_id = %s, last_latitude = 52.5, last_longitude = 13.5 WHERE id = %s",
+            (t.storage, t.tracker),
         )
         connection.execute(
             "INSERT INTO replay_requests (client_id, tracker_id, reason) VALUES (%s, %s, 'request')",
+            (t.client, t.tracker),
+        )
+        connection.execute(
+            "INSERT INTO status_history (client_id, tracker_id, status, since, previous_status, rule, reported_at, latitude, longitude,"
+            " accuracy_m) VALUES (%s, %s, 'IN_TRANSIT', now(), 'IN_STORAGE', 'left_storage', now(), 52.5, 13.4, 20)",
             (t.client, t.tracker),
         )
 
