@@ -181,7 +181,7 @@ const de: Translation<typeof en> = {
     zoomIn: 'Vergrößern',
     zoomOut: 'Verkleinern',
     failed: 'Die Karte kann nicht gezeigt werden: Dieser Browser bietet kein WebGL.',
-    attribution: 'Made with Natural Earth',
+    attribution: 'Woher die Karte kommt',
   },
   validation: {
     required: 'Bitte ausfüllen.',

@@ -178,7 +178,7 @@ export default {
     zoomIn: 'Zoom in',
     zoomOut: 'Zoom out',
     failed: 'The map cannot be shown: this browser offers no WebGL.',
-    attribution: 'Made with Natural Earth',
+    attribution: 'Where the map comes from',
   },
   validation: {
     required: 'Please fill this in.',
