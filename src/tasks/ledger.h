@@ -87,7 +87,8 @@ MUST_CHECK bool ledger_end(struct db *db, const struct ledger_scope *scope, cons
 MUST_CHECK bool ledger_renew(struct db *db, const struct ledger_scope *scope, const char *id, int attempt,
                              const char *progress, bool *cancelled, struct error *err);
 
-/* Rows whose worker is gone wait again, or are dead after their last attempt: id, state, labels, stream entry. */
+/* Rows whose worker is gone wait again, or are dead after their last attempt: id, state, labels, stream
+ * entry. */
 struct rows *ledger_expire(struct db *db);
 
 #endif

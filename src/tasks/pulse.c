@@ -11,7 +11,8 @@
 #include "tasks/value.h"
 #include "tasks/worker_private.h"
 
-#define BEAT (USEC_PER_SEC / 2) /* how often progress is written at most */
+#define COLLECT_PERIOD SECONDS(1)
+#define BEAT           (USEC_PER_SEC / 2) /* how often progress is written at most */
 
 struct pulse {
     struct worker *worker;
@@ -20,7 +21,7 @@ struct pulse {
     struct arena *arena;
     struct beat *beats;
     size_t count;
-    int64_t renew_at, expire_at, tidy_at; /* monotonic */
+    int64_t renew_at, expire_at, collect_at, tidy_at; /* monotonic */
 };
 
 /* ---- the runs as they are now ---- */
@@ -158,6 +159,11 @@ static void beat_once(struct pulse *pulse)
     if (now >= pulse->expire_at) {
         free_orphans(pulse);
         pulse->expire_at = now + lease / 4;
+    }
+    if (now >= pulse->collect_at && redis_available(pulse->redis)) {
+        collect(&(struct collector){ pulse->worker->options.config, &pulse->worker->scope, pulse->db,
+                                     pulse->redis, pulse->arena });
+        pulse->collect_at = now + COLLECT_PERIOD;
     }
     if (now >= pulse->tidy_at) {
         tidy_consumers(pulse);

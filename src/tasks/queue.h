@@ -37,7 +37,7 @@ MUST_CHECK bool task_enqueue(struct db *db, struct redis *redis, struct arena *a
 /* Sends the message of a task that is due, once. Best effort: without Redis a worker finds the row. */
 void task_send(struct db *db, struct redis *redis, struct arena *arena, const char *id);
 
-/* Wake the workers that do this duty, or take tasks of this queue. Best effort. */
+/* Wake the workers that do this duty. Best effort. */
 bool task_hint(struct redis *redis, const char *name);
 
 /* 32 random hex digits. */

@@ -70,6 +70,11 @@ static bool take_message(struct worker_thread *thread, const char *queue, const 
     switch (ledger_take_message(thread->db, thread->arena, &thread->worker->scope, &message, queue,
                                 attempts_allowed(type, &message), name, row, &err)) {
     case LEDGER_TAKEN:
+        if (row->attempt == 1) { /* as they came: the table's numbers forget that 1e300 was a float */
+            row->args = message.args;
+            row->kwargs = message.kwargs;
+            row->labels = message.labels;
+        }
         return true;
     case LEDGER_NOTHING:
         announce_again(thread, message.id);

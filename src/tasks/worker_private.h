@@ -119,6 +119,16 @@ void announce_again(struct worker_thread *thread, const char *id); /* the result
 struct ledger_result collected(struct arena *arena,
                                const json_t *result); /* a Python worker's result as an end */
 
+/* ---- collect.c: tasks that only Python workers know ---- */
+struct collector {
+    const struct config *config;
+    const struct ledger_scope *scope;
+    struct db *db;
+    struct redis *redis;
+    struct arena *arena;
+};
+void collect(const struct collector *by);
+
 /* ---- threads of their own ---- */
 void *pulse_main(void *worker); /* pulse.c: leases, progress, orphans */
 void *ears_main(void *worker);  /* ears.c: hints and new messages */
