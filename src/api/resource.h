@@ -167,7 +167,7 @@ struct resource {
 /* Fields that nearly every resource has. */
 #define FIELD_ROW_ID                                                                                         \
     {                                                                                                        \
-        "id", FIELD_ID, .computed = true, .sort = true                                                       \
+        "id", FIELD_ID, .computed = true, .sort = true, .filter = true                                       \
     }
 #define FIELD_CLIENT                                                                                         \
     {                                                                                                        \

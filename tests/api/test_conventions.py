@@ -182,6 +182,8 @@ def test_filters_take_lists_ranges_and_null(admin: httpx.Client, db: psycopg.Con
     assert names(production_run_id="null") == ["two"]
     assert names(brand_id=brand["id"]) == ["one"]
     assert names(brand_id=brand["id"] + 1000000) == []
+    assert names(id=two["id"]) == ["two"]
+    assert names(id=f"{two['id']},{one['id']},{two['id'] + 1000000}") == ["one", "two"]
     assert names(created_at_from="2025-01-31T00:00:00Z", created_at_to="2025-01-31T00:00:01Z") == ["two"]
     assert names(created_at_to="2025-01-31T00:00:00Z") == []
     assert fields(problem(admin.get("/trackers", params={"status": "LOST"}), 422, "validation_failed")) == {
@@ -204,6 +206,8 @@ def test_filters_take_lists_ranges_and_null(admin: httpx.Client, db: psycopg.Con
         {"count": "2"},
         {"q": "x" * 201},
         {"client_id": "abc"},
+        {"id": "abc"},
+        {"id": "null"},
     ],
 )
 def test_malformed_filters(admin: httpx.Client, query: dict) -> None:
