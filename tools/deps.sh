@@ -62,6 +62,11 @@ geonames() {
 web_packages() {
     say "installing npm packages of web/"
     npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+    # Debian's npm leaves out the command of a package that is optional.
+    local node
+    for node in web/node_modules/node-linux-*/bin/node; do
+        [[ -x $node && ! -e web/node_modules/.bin/node ]] && ln -s "../${node#web/node_modules/}" web/node_modules/.bin/node
+    done
     local want=26 have
     have=$(web/node_modules/.bin/node --version 2>/dev/null || node --version)
     [[ ${have#v} == "$want".* ]] || { say "the front ends need Node $want; npm installed none for this platform and there is $have"; exit 1; }
