@@ -25,6 +25,7 @@ extern const struct command cmd_account;
 extern const struct command cmd_api;
 extern const struct command cmd_config;
 extern const struct command cmd_export;
+extern const struct command cmd_health;
 extern const struct command cmd_import;
 extern const struct command cmd_judge;
 extern const struct command cmd_keys;
