@@ -12,13 +12,14 @@
 #define GENERATIONS_INITIAL 256
 
 #define ETAG_MAX 64
+#define TYPE_MAX 64
 
 /* One answer; a slot holds the newest of all keys that fall into it. */
 struct slot {
     uint8_t key[CACHE_KEY_SIZE];
     uint64_t stamp;
     int64_t until; /* monotonic; 0: empty */
-    char etag[ETAG_MAX];
+    char etag[ETAG_MAX], content_type[TYPE_MAX];
     char *body;
     size_t len;
 };
@@ -217,6 +218,7 @@ bool answer_cache_get(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SI
     bool hit = slot->until > now && slot->stamp == stamp && memcmp(slot->key, key, CACHE_KEY_SIZE) == 0;
     if (hit)
         *answer = (struct cached_answer){ .etag = arena_strdup(arena, slot->etag),
+                                          .content_type = arena_strdup(arena, slot->content_type),
                                           .body = want_body ? arena_memdup(arena, slot->body, slot->len)
                                                             : NULL,
                                           .len = slot->len };
@@ -225,14 +227,16 @@ bool answer_cache_get(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SI
 }
 
 void answer_cache_put(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SIZE], uint64_t stamp,
-                      int64_t now, const char *etag, const char *body, size_t len)
+                      int64_t now, const struct cached_answer *answer)
 {
-    if (len == 0 || len > CACHE_MAX_BODY || strlen(etag) >= ETAG_MAX)
+    size_t len = answer->len;
+    if (len == 0 || len > CACHE_MAX_BODY || strlen(answer->etag) >= ETAG_MAX ||
+        strlen(answer->content_type) >= TYPE_MAX)
         return;
     char *copy = malloc(len);
     if (copy == NULL)
         return;
-    memcpy(copy, body, len);
+    memcpy(copy, answer->body, len);
 
     pthread_mutex_lock(&cache->lock);
     struct slot *slot = slot_of(cache, key);
@@ -240,7 +244,8 @@ void answer_cache_put(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SI
     while (cache->total + len > CACHE_MAX_TOTAL)
         empty(cache, &cache->slots[cache->hand++ & (CACHE_SLOTS - 1)]);
     memcpy(slot->key, key, CACHE_KEY_SIZE);
-    memcpy(slot->etag, etag, strlen(etag) + 1);
+    memcpy(slot->etag, answer->etag, strlen(answer->etag) + 1);
+    memcpy(slot->content_type, answer->content_type, strlen(answer->content_type) + 1);
     slot->stamp = stamp;
     slot->until = now + CACHE_LIFE;
     slot->body = copy;

@@ -59,8 +59,9 @@ uint64_t answer_stamp(struct answer_cache *cache, const struct principal *princi
 /* ---- answers ---- */
 
 struct cached_answer {
-    const char *etag; /* in the arena */
-    const char *body; /* in the arena; NULL unless want_body */
+    const char *etag;         /* in the arena */
+    const char *content_type; /* in the arena */
+    const char *body;         /* in the arena; NULL unless want_body */
     size_t len;
 };
 
@@ -69,7 +70,7 @@ MUST_CHECK bool answer_cache_get(struct answer_cache *cache, const uint8_t key[C
                                  uint64_t stamp, int64_t now, bool want_body, struct arena *arena,
                                  struct cached_answer *answer);
 void answer_cache_put(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SIZE], uint64_t stamp,
-                      int64_t now, const char *etag, const char *body, size_t len);
+                      int64_t now, const struct cached_answer *answer); /* copied */
 
 /* Empties it, for tests. */
 void answer_cache_clear(struct answer_cache *cache);

@@ -14,6 +14,7 @@
 #include "api/health.h"
 #include "api/live.h"
 #include "api/live_hub.h"
+#include "api/map_tiles.h"
 #include "api/pipeline.h"
 #include "api/replica.h"
 #include "api/resources.h"
@@ -82,6 +83,8 @@ size_t app_collect_routes(struct arena *arena, const struct route **routes)
         take(all, &n, generated, count);
     }
     count = sublist_routes(arena, &generated);
+    take(all, &n, generated, count);
+    count = map_tile_routes(arena, &generated);
     take(all, &n, generated, count);
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
         take(all, &n, tables[i].routes, *tables[i].count);
@@ -177,6 +180,7 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     statistics_schemas(add, to);
     dashboard_schemas(add, to);
     pipeline_schemas(add, to);
+    map_tile_schemas(add, to);
 }
 
 void app_write_document(struct buf *out, const struct route *routes, size_t count, const char *refresh_cookie)

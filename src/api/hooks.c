@@ -18,8 +18,10 @@ static _Thread_local struct reading reading;
  * locations by the clock. */
 static bool cacheable(const struct request *req)
 {
-    if (req->route == NULL || !resource_reads(req->route))
+    if (req->route == NULL)
         return false;
+    if (!resource_reads(req->route))
+        return req->route->flags & ROUTE_KEPT;
     const struct resource *resource = req->route->data;
     return resource->tenant != NULL && !(resource->flags & (RESOURCE_REREAD | RESOURCE_UNVERSIONED));
 }
@@ -51,9 +53,7 @@ static void reply_known(struct request *req, const struct cached_answer *answer)
     reply_header(req, "Cache-Control", "private, no-cache");
     if (!reply_unless_unchanged(req, answer->etag))
         return;
-    struct buf body = { 0 };
-    buf_append(&body, answer->body, answer->len);
-    reply_json(req, 200, &body);
+    reply_text(req, 200, answer->content_type, answer->body, answer->len);
 }
 
 /* Confirm first. True: answered from memory. */
@@ -100,8 +100,8 @@ void app_after(struct request *req)
 {
     const char *etag = etag_of(req);
     if (reading.req == req && req->status == 200 && etag != NULL)
-        answer_cache_put(req->app->answers, reading.key, reading.stamp, time_monotonic(), etag, req->out.data,
-                         req->out.len);
+        answer_cache_put(req->app->answers, reading.key, reading.stamp, time_monotonic(),
+                         &(struct cached_answer){ etag, req->content_type, req->out.data, req->out.len });
     reading.req = NULL;
 }
 

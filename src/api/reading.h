@@ -14,6 +14,9 @@
 /* Answer 200 with this JSON and a weak ETag made of it, or 304. Takes the buffer's bytes. */
 void reply_reading(struct request *req, struct buf *body);
 
+/* The same for other content. */
+void reply_content(struct request *req, const char *content_type, const void *data, size_t len);
+
 /* True when the row exists for the caller; else answered. */
 MUST_CHECK bool row_exists(struct request *req, const struct resource *resource, int64_t id);
 

@@ -268,6 +268,10 @@ struct statement {
 struct statement sql_list(const struct list_query *query, struct arena *arena);
 /* The number of rows of all pages. */
 struct statement sql_count(const struct list_query *query, struct arena *arena);
+/* Anything else over the rows that a list shows, without its order and pages: "<head> FROM <table> t WHERE
+ * <filters> <tail>"; $1 to $n in head and tail are params. */
+struct statement sql_over(const struct list_query *query, const char *head, const char *tail,
+                          const struct db_param *params, size_t n, struct arena *arena);
 /* One row by id; the last column is the helper `version`. */
 struct statement sql_get(const struct resource *resource, int64_t id, struct arena *arena);
 

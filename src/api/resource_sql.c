@@ -428,6 +428,22 @@ struct statement sql_list(const struct list_query *q, struct arena *arena)
     return finish(&b);
 }
 
+struct statement sql_over(const struct list_query *q, const char *head, const char *tail,
+                          const struct db_param *params, size_t n, struct arena *arena)
+{
+    struct builder b;
+    struct list_params p = { 0 };
+    begin(&b, arena);
+    memcpy(b.params, params, n * sizeof(*params));
+    b.count = n;
+    bool one = names_clients(q) && q->client_count == 1;
+    bind_where(&b, q, one, &p);
+    buf_printf(&b.sql, "%s FROM %s t", head, q->resource->table);
+    write_where(&b, q, &p, one ? arena_printf(arena, "$%zu::bigint", p.client) : NULL);
+    buf_puts(&b.sql, tail);
+    return finish(&b);
+}
+
 struct statement sql_count(const struct list_query *q, struct arena *arena)
 {
     struct builder b;

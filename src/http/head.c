@@ -58,10 +58,11 @@ static void identify(struct http_server *server, struct request *req)
 
 /* ---- route ---- */
 
-static void add_parameter(void *to, const char *name, size_t name_len, const char *value)
+static void add_parameter(void *to, const char *name, size_t name_len, const char *value, size_t value_len)
 {
     struct request *req = to;
-    pairs_add(req->arena, &req->private_->params, arena_strndup(req->arena, name, name_len), value);
+    pairs_add(req->arena, &req->private_->params, arena_strndup(req->arena, name, name_len),
+              arena_strndup(req->arena, value, value_len));
 }
 
 static enum http_method method_of(const char *name)

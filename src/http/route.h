@@ -10,6 +10,8 @@ enum route_flags {
     ROUTE_UPLOAD = 1 << 1, /* body up to HTTP_MAX_UPLOAD, spooled to a file */
     ROUTE_NO_BODY_LOG =
         1 << 2, /* reserved for routes that carry credentials: nothing of them is logged but the status */
+    ROUTE_KEPT =
+        1 << 4, /* its answers may be kept by the application until a tenant whose rows they show writes */
     ROUTE_HIDDEN = 1 << 3, /* not in the OpenAPI document (documentation pages themselves) */
 };
 
@@ -39,7 +41,7 @@ struct answer {
 
 struct route {
     enum http_method method;
-    const char *path; /* "/api/v1/trackers/{id}" */
+    const char *path; /* "/api/v1/trackers/{id}"; a parameter may have a suffix: "{y}.mvt" */
     void (*handle)(struct request *req);
     enum access access;
     unsigned flags;

@@ -7,8 +7,8 @@
 struct node {
     struct node *next;     /* sibling */
     struct node *children; /* literal segments */
-    struct node *param;    /* any segment */
-    const char *segment;
+    struct node *param;    /* any segment that ends in its suffix */
+    const char *segment;   /* of a parameter: what follows it, "" or ".mvt" */
     size_t len;
     size_t routes[HTTP_METHODS]; /* index + 1; 0: none */
     unsigned allowed;
@@ -36,18 +36,31 @@ static struct node *child(struct node *node, const char *segment, size_t len)
     return NULL;
 }
 
-/* "{name}" */
-static bool is_parameter(const char *segment, size_t len)
+/* "{name}" or "{name}.suffix": the length of the name, else 0 */
+static size_t parameter_name(const char *segment, size_t len)
 {
-    return len > 2 && segment[0] == '{' && segment[len - 1] == '}';
+    const char *end = len > 2 && segment[0] == '{' ? memchr(segment, '}', len) : NULL;
+    return end != NULL ? (size_t)(end - segment) - 1 : 0;
+}
+
+static bool ends_in(const char *segment, size_t len, const char *suffix, size_t suffix_len)
+{
+    return len > suffix_len && memcmp(segment + len - suffix_len, suffix, suffix_len) == 0;
 }
 
 static struct node *child_or_new(struct node *node, const char *segment, size_t len)
 {
-    if (is_parameter(segment, len)) {
-        if (node->param == NULL)
+    size_t name = parameter_name(segment, len);
+    if (name > 0) {
+        const char *suffix = segment + name + 2;
+        size_t suffix_len = len - name - 2;
+        if (node->param == NULL) {
             node->param = must_zalloc(1, sizeof(*node->param));
-        return node->param;
+            node->param->segment = suffix;
+            node->param->len = suffix_len;
+        }
+        bool same = node->param->len == suffix_len && memcmp(node->param->segment, suffix, suffix_len) == 0;
+        return same ? node->param : NULL;
     }
     struct node *found = child(node, segment, len);
     if (found != NULL)
@@ -71,6 +84,9 @@ static bool add(struct router *router, const struct route *route, struct error *
         if (len == 0 && strcmp(route->path, "/") != 0)
             return error_set(err, "bad_route", "the path %s has an empty segment", route->path);
         node = child_or_new(node, at + 1, len);
+        if (node == NULL)
+            return error_set(err, "bad_route", "a parameter of %s ends otherwise than that of another route",
+                             route->path);
         at += 1 + len;
     }
     if (node->routes[route->method] != 0)
@@ -138,7 +154,8 @@ static void find(const struct node *node, const char *const *segments, size_t n,
     const struct node *literal = child((struct node *)node, segments[0], len);
     if (literal != NULL)
         find(literal, segments + 1, n - 1, method, match);
-    if (match->index == 0 && node->param != NULL && len > 0)
+    if (match->index == 0 && node->param != NULL &&
+        ends_in(segments[0], len, node->param->segment, node->param->len))
         find(node->param, segments + 1, n - 1, method, match);
 }
 
@@ -161,14 +178,16 @@ struct route_match router_find(const struct router *router, const char *const *s
 }
 
 void route_parameters(const struct route *route, const char *const *segments, size_t n,
-                      void (*add_parameter)(void *to, const char *name, size_t name_len, const char *value),
+                      void (*add_parameter)(void *to, const char *name, size_t name_len, const char *value,
+                                            size_t value_len),
                       void *to)
 {
     const char *at = route->path;
     for (size_t i = 0; i < n && *at == '/'; i++) {
         size_t len = strcspn(at + 1, "/");
-        if (is_parameter(at + 1, len))
-            add_parameter(to, at + 2, len - 2, segments[i]);
+        size_t name = parameter_name(at + 1, len);
+        if (name > 0)
+            add_parameter(to, at + 2, name, segments[i], strlen(segments[i]) - (len - name - 2));
         at += 1 + len;
     }
 }

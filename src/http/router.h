@@ -32,7 +32,9 @@ struct route_match router_find(const struct router *router, const char *const *s
 
 /* Names of the parameters in order: calls add(name, segment) for each of a matched route. */
 void route_parameters(const struct route *route, const char *const *segments, size_t n,
-                      void (*add)(void *to, const char *name, size_t name_len, const char *value), void *to);
+                      void (*add_parameter)(void *to, const char *name, size_t name_len, const char *value,
+                                            size_t value_len),
+                      void *to);
 
 size_t router_count(const struct router *router);
 const struct route *router_route(const struct router *router, size_t index);

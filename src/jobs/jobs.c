@@ -16,6 +16,7 @@ static const struct duty *const duties[] = {
     &geocode_clean_duty,
     &history_refresh_duty,
     &history_upkeep_duty,
+    &statistics_refresh_duty,
     &maintenance_minute_duty,
     NULL,
 };

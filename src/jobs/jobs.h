@@ -40,6 +40,7 @@ extern const struct duty geocode_clean_duty;
 /* history */
 extern const struct duty history_refresh_duty;
 extern const struct duty history_upkeep_duty;
+extern const struct duty statistics_refresh_duty;
 
 /* default */
 extern const struct duty maintenance_minute_duty;

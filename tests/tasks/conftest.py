@@ -87,7 +87,9 @@ class Workbench:
     def log(self) -> str:
         return (self.folder / "worker.log").read_text(errors="replace")[-4000:]
 
-    def enqueue(self, name: str, args: str = "[]", kwargs: str = "{}", labels: str = "{}", *more: str, queue: str = "default") -> str:
+    def enqueue(
+        self, name: str, args: str = "[]", kwargs: str = "{}", labels: str = "{}", *more: str, queue: str = "default"
+    ) -> str:
         done = subprocess.run(
             [PROBE, "enqueue", name, queue, args, kwargs, labels, *more],
             env=self.stack.env("worker_login"),

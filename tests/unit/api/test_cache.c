@@ -86,7 +86,8 @@ static void put(const struct principal *who, const char *url)
 {
     uint8_t key[CACHE_KEY_SIZE];
     answer_key(who, url, key);
-    answer_cache_put(cache, key, answer_stamp(cache, who), NOW, "\"1\"", "{}", 2);
+    answer_cache_put(cache, key, answer_stamp(cache, who), NOW,
+                     &(struct cached_answer){ "\"1\"", "application/json", "{}", 2 });
 }
 
 static bool got(const struct principal *who, const char *url, int64_t now)
@@ -220,7 +221,8 @@ static void test_bytes_are_bounded(void **state)
     size_t kept = 0, n = 2 * CACHE_MAX_TOTAL / CACHE_MAX_BODY;
     for (size_t i = 0; i < n; i++) {
         answer_key(&reader, arena_printf(arena, "/%zu", i), key);
-        answer_cache_put(cache, key, 0, NOW, "\"1\"", body, sizeof(body));
+        answer_cache_put(cache, key, 0, NOW,
+                         &(struct cached_answer){ "\"1\"", "application/json", body, sizeof(body) });
         assert_true(answer_cache_get(cache, key, 0, NOW, false, arena, &answer));
     }
     for (size_t i = 0; i < n; i++) {
@@ -229,7 +231,8 @@ static void test_bytes_are_bounded(void **state)
     }
     assert_in_range(kept, 1, CACHE_MAX_TOTAL / CACHE_MAX_BODY);
     answer_key(&reader, "/large", key);
-    answer_cache_put(cache, key, 0, NOW, "\"1\"", body, sizeof(body) + 1);
+    answer_cache_put(cache, key, 0, NOW,
+                     &(struct cached_answer){ "\"1\"", "application/json", body, sizeof(body) + 1 });
     assert_false(answer_cache_get(cache, key, 0, NOW, false, arena, &answer));
 }
 

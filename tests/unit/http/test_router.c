@@ -143,10 +143,11 @@ static void test_no_routes(void **state)
     router_free(empty);
 }
 
-static void note_parameter(void *to, const char *name, size_t name_len, const char *value)
+static void note_parameter(void *to, const char *name, size_t name_len, const char *value, size_t value_len)
 {
     char *text = to;
-    snprintf(text + strlen(text), 64 - strlen(text), "%.*s=%s;", (int)name_len, name, value);
+    snprintf(text + strlen(text), 64 - strlen(text), "%.*s=%.*s;", (int)name_len, name, (int)value_len,
+             value);
 }
 
 static void test_parameters(void **state)
@@ -159,6 +160,36 @@ static void test_parameters(void **state)
     text[0] = '\0';
     route_parameters(&trackers[0], segments, 1, note_parameter, text);
     assert_string_equal(text, "");
+}
+
+static void test_suffixes(void **state)
+{
+    (void)state;
+    static const struct route tiles[] = { { .method = HTTP_GET, .path = "/tiles/{x}/{y}.mvt" },
+                                          { .method = HTTP_POST, .path = "/tiles/{x}/{row}.mvt" } };
+    const struct route_table table = { tiles, 2 };
+    struct error err;
+    struct router *own = router_new(&table, 1, &err);
+    assert_non_null(own);
+    static const struct {
+        const char *last;
+        bool found;
+    } cases[] = {
+        { "7.mvt", true }, { ".mvt.mvt", true }, { ".mvt", false }, { "7", false }, { "7.mvt2", false }
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *const segments[] = { "tiles", "5", cases[i].last };
+        assert_int_equal(router_find(own, segments, 3, HTTP_GET).route != NULL, cases[i].found);
+    }
+    const char *const segments[] = { "tiles", "5", "7.mvt" };
+    char text[64] = "";
+    route_parameters(&tiles[0], segments, 3, note_parameter, text);
+    assert_string_equal(text, "x=5;y=7;");
+    router_free(own);
+
+    const struct route mixed[] = { { .method = HTTP_GET, .path = "/a/{id}.mvt" },
+                                   { .method = HTTP_POST, .path = "/a/{id}" } };
+    assert_refused(mixed, 2);
 }
 
 static int set_up(void **state)
@@ -183,7 +214,7 @@ int main(void)
         cmocka_unit_test(test_found),          cmocka_unit_test(test_literal_wins_unless_it_lacks_the_method),
         cmocka_unit_test(test_head_finds_get), cmocka_unit_test(test_missing),
         cmocka_unit_test(test_refused_tables), cmocka_unit_test(test_no_routes),
-        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_parameters),     cmocka_unit_test(test_suffixes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
