@@ -260,6 +260,42 @@ def test_check_under_the_logins_of_servers(cluster: Postgres, database: Database
     )
 
 
+def test_logins_are_made_from_the_addresses_of_the_processes(database: Database, tmp_path: Path):
+    addresses = {"api": "postgresql://Api%20one:it%27s%20secret@db/tracker", "worker": "user=w2 password=x host=db"}
+    options = []
+    for kind, address in addresses.items():
+        (tmp_path / kind).write_text(address + "\n")
+        options += [f"--{kind}-login", str(tmp_path / kind)]
+    for _ in range(2):  # the second run finds them
+        said = database.migrate(*options).stdout
+        assert "login Api one is a member of tracker_api" in said
+        assert "login w2 is a member of tracker_worker" in said
+        assert "secret" not in said
+    rights = (
+        "SELECT r.rolcanlogin AND NOT r.rolsuper AND a.rolpassword LIKE 'SCRAM-SHA-256$%%'"
+        " AND pg_has_role(r.oid, '{}', 'member') FROM pg_roles r JOIN pg_authid a USING (oid) WHERE r.rolname = '{}'"
+    )
+    assert database.value(rights.format("tracker_api", "Api one").replace("%%", "%"))
+    assert database.value(rights.format("tracker_worker", "w2").replace("%%", "%"))
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("postgresql://nobody:hidden@[broken", "malformed"),
+        ("postgresql://db/tracker", "names no user"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_login_that_cannot_be_made(database: Database, tmp_path: Path, address: str | None, message: str):
+    path = tmp_path / "address"
+    if address is not None:
+        path.write_text(address)
+    said = database.migrate("--api-login", str(path), status=1).stderr
+    assert message in said
+    assert "hidden" not in said
+
+
 def test_an_owner_without_superuser(cluster: Postgres, database: Database):
     cluster.psql(
         "CREATE ROLE owner_login LOGIN NOSUPERUSER CREATEROLE;"
