@@ -46,27 +46,35 @@ static bool put_first(struct refresh *refresh, int64_t since, struct error *err)
     return ok;
 }
 
-/* Was it asked for since? And when may an account be used next? */
-static bool look(const struct refresh *refresh, bool *fetched, int64_t *next_allowed, struct error *err)
+/* How it stands with the tracker. */
+struct look {
+    bool fetched;         /* asked for since */
+    bool in_hand;         /* a worker asks for it at the moment */
+    int64_t next_allowed; /* when an account may be used next; 0: there is none */
+};
+
+static bool look(const struct refresh *refresh, struct look *look, struct error *err)
 {
     static const char sql[] =
-        "SELECT coalesce(t.last_fetched_at > $2, false), greatest(now(), (SELECT min(next_allowed_at) FROM "
-        "apple_accounts WHERE state = 'ready' AND archived_at IS NULL)) FROM trackers t WHERE t.id = $1";
+        "SELECT coalesce(t.last_fetched_at > $2, false), coalesce(t.lease_until > now(), false), (SELECT "
+        "min(greatest(next_allowed_at, now())) FROM apple_accounts WHERE state = 'ready' AND archived_at IS NULL) "
+        "FROM trackers t WHERE t.id = $1";
     struct rows *rows = db_query(refresh->task->db, sql, "it", refresh->tracker_id, refresh->started_at);
     if (!rows_ok(rows))
         return database_failed(rows, "looking at a tracker", err);
-    *fetched = rows_count(rows) == 0 || rows_bool(rows, 0, 0);
-    *next_allowed = rows_count(rows) == 0 ? 0 : rows_time(rows, 0, 1);
+    if (rows_count(rows) == 0)
+        return error_set(err, "not_found", "the tracker is gone");
+    *look = (struct look){ rows_bool(rows, 0, 0), rows_bool(rows, 0, 1), rows_time(rows, 0, 2) };
     return true;
 }
 
-static json_t *result_of(const struct refresh *refresh, bool fetched, int64_t next_allowed, struct error *err)
+static json_t *result_of(const struct refresh *refresh, const struct look *look, struct error *err)
 {
     static const char sql[] =
         "SELECT t.last_fetched_at, (SELECT count(*) FROM location_reports l WHERE l.tracker_id = t.id AND "
         "l.received_at > $2 AND l.reported_at > $2 - interval '9 days'), (SELECT max(l.reported_at) FROM "
-        "location_reports l WHERE l.tracker_id = t.id AND l.reported_at > $2 - interval '9 days'), EXISTS (SELECT "
-        "FROM apple_accounts WHERE state = 'ready' AND archived_at IS NULL) FROM trackers t WHERE t.id = $1";
+        "location_reports l WHERE l.tracker_id = t.id AND l.reported_at > $2 - interval '9 days') "
+        "FROM trackers t WHERE t.id = $1";
     char text[RFC3339_SIZE];
     struct rows *rows = db_query(refresh->task->db, sql, "it", refresh->tracker_id, refresh->started_at);
     if (!rows_ok(rows) || rows_count(rows) == 0) {
@@ -74,27 +82,27 @@ static json_t *result_of(const struct refresh *refresh, bool fetched, int64_t ne
         return NULL;
     }
     json_t *result = json_pack("{s:I, s:s, s:I}", "tracker_id", (json_int_t)refresh->tracker_id, "state",
-                               fetched ? "fetched" : "queued", "reports_new",
+                               look->fetched ? "fetched" : "queued", "reports_new",
                                (json_int_t)rows_int(rows, 0, 1));
-    if (fetched && !rows_null(rows, 0, 0))
+    if (look->fetched)
         json_object_set_new(result, "fetched_at", json_string(time_format(rows_time(rows, 0, 0), text)));
     if (!rows_null(rows, 0, 2))
         json_object_set_new(result, "last_report_at", json_string(time_format(rows_time(rows, 0, 2), text)));
-    if (!fetched && rows_bool(rows, 0, 3))
-        json_object_set_new(result, "next_request_at", json_string(time_format(next_allowed, text)));
+    if (!look->fetched && look->next_allowed != 0)
+        json_object_set_new(result, "next_request_at", json_string(time_format(look->next_allowed, text)));
     return result;
 }
 
-/* Ask, or wait for others who do. False with err: something of ours failed. */
-static bool wait_for_it(const struct refresh *refresh, bool *fetched, int64_t *next_allowed,
-                        struct error *err)
+/* Ask, or wait for others who do, as long as there is hope. False: something of ours failed. */
+static bool wait_for_it(const struct refresh *refresh, struct look *seen, struct error *err)
 {
     struct task_context *task = refresh->task;
     int64_t until = time_monotonic() + WAIT;
     task_progress(task, 0, 1, "at the head of the queue");
-    while (look(refresh, fetched, next_allowed, err)) {
-        bool in_vain = *next_allowed == 0 || *next_allowed - time_now() > until - time_monotonic();
-        if (*fetched || in_vain || time_monotonic() >= until || task_should_stop(task))
+    while (look(refresh, seen, err)) {
+        int64_t left = until - time_monotonic();
+        bool hope = seen->in_hand || (seen->next_allowed != 0 && seen->next_allowed - time_now() < left);
+        if (seen->fetched || !hope || left <= 0 || task_should_stop(task))
             return true;
         int64_t done = fetch_batch_run(task, refresh->kind, err);
         if (done < 0)
@@ -109,16 +117,15 @@ static enum task_verdict run(struct task_context *task, const char *kind, int64_
                              struct error *err)
 {
     struct refresh refresh = { .task = task, .kind = kind };
-    bool fetched = false;
-    int64_t next_allowed = 0;
+    struct look seen = { 0 };
     if (!task_id_argument(task, 0, "tracker_id", &refresh.tracker_id, err))
         return TASK_FAILED;
     if (!put_first(&refresh, since, err))
         return error_is(err, "not_found") ? TASK_FAILED : TASK_RETRY;
     task_hint(task->redis, "fetch.due");
-    if (!wait_for_it(&refresh, &fetched, &next_allowed, err))
-        return TASK_RETRY;
-    *result = result_of(&refresh, fetched, next_allowed, err);
+    if (!wait_for_it(&refresh, &seen, err))
+        return error_is(err, "not_found") ? TASK_FAILED : TASK_RETRY;
+    *result = result_of(&refresh, &seen, err);
     return *result != NULL ? TASK_DONE : TASK_RETRY;
 }
 

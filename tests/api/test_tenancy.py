@@ -135,6 +135,15 @@ def read_by_all(target: str = "", strange: int = 404) -> Example:
     return Example(200, 200, 200, strange if target else 200, target)
 
 
+def by_admin(status: int, target: str = "", body: Callable[[Tenant, int], dict] | None = None) -> Example:
+    """What is the operator's own."""
+    return Example(status, 403, 403, 403, target, body)
+
+
+def apple_account(tenant: Tenant, row: int) -> dict:
+    return {"name": uuid.uuid4().hex, "username": "tags@example.com", "password": PASSWORD}
+
+
 OPERATIONS: dict[str, Example] = {
     **rows("clients", lambda tenant, row: {"name": uuid.uuid4().hex}, write="admin"),
     "PATCH /api/v1/clients/{id}": managed(200, "clients", body=lambda t, row: {"name": uuid.uuid4().hex}),
@@ -200,6 +209,31 @@ OPERATIONS: dict[str, Example] = {
         f"GET /api/v1/statistics/{what}": read_by_all()
         for what in ("status", "durations", "on-time", "status-over-time")
     },
+    **rows("apple-accounts", apple_account, read="admin", write="admin"),
+    "PUT /api/v1/apple-accounts/{id}/credentials": by_admin(
+        200, "apple-accounts", lambda t, row: {"username": "tags@example.com", "password": PASSWORD}
+    ),
+    "POST /api/v1/apple-accounts/{id}/sign-in": by_admin(202, "apple-accounts"),
+    "POST /api/v1/apple-accounts/{id}/second-factor/request": by_admin(
+        202, "apple-accounts second_factor", lambda t, row: {"method": "trusted_device"}
+    ),
+    "POST /api/v1/apple-accounts/{id}/second-factor": by_admin(
+        202, "apple-accounts second_factor", lambda t, row: {"code": "012345"}
+    ),
+    "POST /api/v1/apple-accounts/{id}/sign-out": by_admin(200, "apple-accounts"),
+    "POST /api/v1/apple-accounts/{id}/enable": by_admin(202, "apple-accounts disabled"),
+    "POST /api/v1/apple-accounts/{id}/disable": by_admin(200, "apple-accounts"),
+    "GET /api/v1/provider-profiles": by_admin(200),
+    "POST /api/v1/provider-profiles": by_admin(201, "", lambda t, row: {"name": "profile", "document": {"format": 1}}),
+    "GET /api/v1/provider-profiles/{id}": by_admin(200, "provider-profiles"),
+    "PATCH /api/v1/provider-profiles/{id}": by_admin(200, "provider-profiles", lambda t, row: {"note": "why"}),
+    "DELETE /api/v1/provider-profiles/{id}": by_admin(204, "provider-profiles"),
+    "POST /api/v1/provider-profiles/{id}/activate": by_admin(200, "provider-profiles"),
+    "POST /api/v1/provider-profiles/{id}/deactivate": by_admin(200, "provider-profiles"),
+    "POST /api/v1/trackers/{id}/refresh": by_admin(202, "trackers"),
+    "POST /api/v1/trackers/{id}/history-refresh": by_admin(
+        202, "trackers", lambda t, row: {"from": "2026-01-31T12:00:00Z"}
+    ),
     **{
         f"GET /api/v1/trackers/{{id}}/{what}": read_by_all("trackers")
         for what in ("reports", "history", "events", "status-history", "exceptions")
@@ -258,6 +292,17 @@ class World:
             entries = self.admin.get("/audit-log", params={"client_id": self.tenant.id}).json()["items"]
             assert entries, f"nothing was written down of brand {brand}"
             return entries[0]["id"]
+        if kind.startswith("apple-accounts"):
+            account = created(self.admin.post("/apple-accounts", json=apple_account(self.tenant, 0)))["id"]
+            if " " in kind:
+                state = kind.split()[1]
+                self.server.postgres.psql(
+                    f"UPDATE apple_accounts SET state = '{state}' WHERE id = {account}", "tracker"
+                )
+            return account
+        if kind == "provider-profiles":
+            body = {"name": uuid.uuid4().hex, "document": {"format": 1}}
+            return created(self.admin.post("/provider-profiles", json=body))["id"]
         if kind == "keyed-trackers":
             order = {"client_id": self.tenant.id, "count": 1, "name_prefix": uuid.uuid4().hex}
             created(self.admin.post("/trackers/generate", json=order))

@@ -19,7 +19,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from system import Simulator, System  # noqa: E402
+from system import Simulator, System
 
 _numbers = itertools.count(1)
 
