@@ -233,8 +233,8 @@ static bool write_flags(const struct judging *judging, const struct batch *batch
 
 /* ---- exceptions ---- */
 
-/* Two statements: an exception may begin only when the one before it has ended, and one statement has no
- * order. */
+/* Three statements, because one has no order: an exception may be reopened only when later ones are gone, and
+ * begin only when the one before it has ended. */
 #define EXCEPTIONS_INPUT                                                                                                        \
     "WITH fresh AS MATERIALIZED ("                                                                                              \
     "  SELECT t.client_id, f.tracker_id, f.kind, f.location_id, f.since, nullif(f.ended, '0001-01-01 00:00:00+00') AS ended_at" \
@@ -245,13 +245,13 @@ static bool write_flags(const struct judging *judging, const struct batch *batch
 #define SAME_EXCEPTION                                                                                       \
     "f.tracker_id = x.tracker_id AND f.kind = x.kind AND f.location_id = x.location_id AND f.since = x.since"
 
+static const char drop_exceptions_sql[] = EXCEPTIONS_INPUT
+    " DELETE FROM tracker_exceptions x USING unnest($6::bigint[], $7::timestamptz[]) AS r (tracker_id, at)"
+    " WHERE x.tracker_id = r.tracker_id AND x.kind IN ('wrong_place', 'left_early')"
+    "  AND (x.since >= r.at OR x.ended_at IS NULL OR x.ended_at >= r.at)"
+    "  AND NOT EXISTS (SELECT FROM fresh f WHERE " SAME_EXCEPTION ")";
+
 static const char end_exceptions_sql[] = EXCEPTIONS_INPUT
-    ", gone AS ("
-    "  DELETE FROM tracker_exceptions x USING unnest($6::bigint[], $7::timestamptz[]) AS r (tracker_id, at)"
-    "  WHERE x.tracker_id = r.tracker_id AND x.kind IN ('wrong_place', 'left_early')"
-    "   AND (x.since >= r.at OR x.ended_at IS NULL OR x.ended_at >= r.at)"
-    "   AND NOT EXISTS (SELECT FROM fresh f WHERE " SAME_EXCEPTION ")"
-    ")"
     " UPDATE tracker_exceptions x SET ended_at = f.ended_at FROM fresh f"
     " WHERE " SAME_EXCEPTION " AND x.ended_at IS DISTINCT FROM f.ended_at";
 
@@ -281,8 +281,11 @@ static bool write_exceptions(const struct judging *judging, const struct batch *
         any = any || batch->subjects[i].has_exceptions;
     if (!any)
         return true;
-    struct rows *rows = db_query(judging->db, end_exceptions_sql, "aSaTTaT", tracker, n, kind, n, place, n,
+    struct rows *rows = db_query(judging->db, drop_exceptions_sql, "aSaTTaT", tracker, n, kind, n, place, n,
                                  since, n, ended, n, reach.trackers, reach.n, reach.times, reach.n);
+    if (rows_ok(rows))
+        rows = db_query(judging->db, end_exceptions_sql, "aSaTT", tracker, n, kind, n, place, n, since, n,
+                        ended, n);
     if (rows_ok(rows))
         rows = db_query(judging->db, begin_exceptions_sql, "aSaTT", tracker, n, kind, n, place, n, since, n,
                         ended, n);

@@ -13,7 +13,8 @@ static void close_at(struct exception *open, int64_t at, struct closing *closing
     if (open->since == 0)
         return;
     open->ended_at = at;
-    closing->ended[closing->count++] = *open;
+    if (at > open->since) /* of two reports of one moment the second may take back what the first said */
+        closing->ended[closing->count++] = *open;
     *open = (struct exception){ 0 };
 }
 

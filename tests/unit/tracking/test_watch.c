@@ -127,6 +127,17 @@ static void test_a_run_without_release_ends_it(void **state)
     assert_string_equal(tape.text, "left_early 1 2-3\n");
 }
 
+static void test_no_exception_lasts_no_time(void **state)
+{
+    (void)state;
+    struct tape tape = { 0 };
+    REPORT(&tape, foreign(7, 0));
+    tape.now--; /* the next report has the same time */
+    report(&tape, NULL, 0);
+    assert_true(tape.watch.open[EXCEPTION_WRONG_PLACE].since == 0);
+    assert_string_equal(tape.text, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +147,7 @@ int main(void)
         cmocka_unit_test(test_leaving_at_the_release_is_not_early),
         cmocka_unit_test(test_another_storage_is_not_leaving),
         cmocka_unit_test(test_a_run_without_release_ends_it),
+        cmocka_unit_test(test_no_exception_lasts_no_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
