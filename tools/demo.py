@@ -11,6 +11,7 @@ import io
 import json
 import random
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -19,6 +20,9 @@ from pathlib import Path
 ADMIN_EMAIL = "admin@example.com"
 USER_EMAIL = "customer@example.com"
 PASSWORD = "demo-password-2026"  # of a demo on loopback, printed at every start
+
+APPLE_ID, APPLE_PASSWORD = "demo@example.com", "find-my-demo"  # the simulator's own account
+SIGN_IN_SECONDS = 60
 
 TRACKERS_PER_RUN = 40
 SEED = 20261124
@@ -143,6 +147,27 @@ def write_tags(trackerd: Path, file: Path) -> list[dict]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+def write_profile(apple_url: str, file: Path) -> Path:
+    """The provider profile that leads to the simulator instead of Apple."""
+    gsa = f"{apple_url}/grandslam/GsService2"
+    endpoints = {
+        "gsa": gsa,
+        "lookup": f"{gsa}/lookup",
+        "validate": f"{gsa}/validate",
+        "trusted_device": f"{apple_url}/auth/verify/trusteddevice",
+        "phones": f"{apple_url}/auth",
+        "phone": f"{apple_url}/auth/verify/phone",
+        "phone_code": f"{apple_url}/auth/verify/phone/securitycode",
+        "delegates": f"{apple_url}/setup/iosbuddy/loginDelegates",
+        "fetch_v1": f"{apple_url}/acsnservice/fetch",
+        "fetch_v2": f"{apple_url}/findmyservice/v2/fetch",
+    }
+    retry = {"retry": "30s"}  # a simulator that was restarted is back at once
+    profile = {"format": 1, "name": "simulator", "endpoints": endpoints, "fetch": retry, "login": retry}
+    file.write_text(json.dumps(profile, indent=2) + "\n")
+    return file
+
+
 def tags_csv(tags: list[dict]) -> bytes:
     """The file an operator would import."""
     out = io.StringIO()
@@ -153,10 +178,27 @@ def tags_csv(tags: list[dict]) -> bytes:
     return out.getvalue().encode()
 
 
+def ensure_account(api: Api) -> None:
+    """The Apple account by which the workers fetch, signed in."""
+    body = {"name": "Simulator", "username": APPLE_ID, "password": APPLE_PASSWORD}
+    account = api.ensure("/apple-accounts", body)
+    if api.call("GET", f"/apple-accounts/{account}")["state"] in ("ready", "disabled"):
+        return
+    api.call("POST", f"/apple-accounts/{account}/sign-in")
+    deadline = time.monotonic() + SIGN_IN_SECONDS
+    while (row := api.call("GET", f"/apple-accounts/{account}"))["state"] == "signing_in":
+        if time.monotonic() > deadline:
+            raise DemoError("the simulator's account was not signed in; see var/worker.log")
+        time.sleep(0.5)
+    if row["state"] != "ready":
+        raise DemoError(f"the simulator's account is {row['state']}: {row['state_reason']}")
+
+
 def load_demo(url: str, tags: list[dict]) -> None:
     """Fill an empty system through its API; repeatable."""
     api = Api(url)
     api.sign_in(ADMIN_EMAIL, PASSWORD)
+    ensure_account(api)
     client_ids = []
     for number, (company, brand_name, run_name) in enumerate(runs_of_demo()):
         data = COMPANIES[company]

@@ -20,7 +20,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo import ADMIN_EMAIL, PASSWORD, USER_EMAIL, DemoError, load_demo, write_tags
+from demo import ADMIN_EMAIL, PASSWORD, USER_EMAIL, DemoError, load_demo, write_profile, write_tags
 from services import Postgres, Redis, ServiceError, die_with_parent, stop_process
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -150,7 +150,7 @@ def database(postgres: Postgres, env: dict[str, str]) -> None:
         subprocess.run(create, env=owner, input=PASSWORD + "\n", text=True, check=True, stdout=subprocess.DEVNULL)
 
 
-def processes(env: dict[str, str], ports: dict[str, int]) -> list[Process]:
+def processes(env: dict[str, str], ports: dict[str, int], worker_url: str) -> list[Process]:
     """The processes that exist, in the order of their start."""
     sim_url = f"http://127.0.0.1:{ports['SIM_APPLE_PORT']}/control/status"
     sim = [sys.executable, "-m", "findmy_sim", "--anisette-port", str(ports["SIM_ANISETTE_PORT"])]
@@ -160,6 +160,7 @@ def processes(env: dict[str, str], ports: dict[str, int]) -> list[Process]:
     return [
         Process("simulator", sim, {"PYTHONPATH": str(ROOT / "sim")}, sim_url),
         Process("api", [str(TRACKERD), "api"], env, f"http://127.0.0.1:{ports['HTTP_PORT']}/health/ready"),
+        Process("worker", [str(TRACKERD), "worker"], env | {"DATABASE_URL": worker_url}),
         front_end("admin", ports["ADMIN_PORT"], ports),
         front_end("app", ports["APP_PORT"], ports),
         Process("docs", docs, ready_url=f"http://127.0.0.1:{docs_port}/", follow=False),
@@ -244,12 +245,16 @@ def main() -> int:
             "HTTP_PORT": str(ports["HTTP_PORT"]),
             "PUBLIC_URL": setting("PUBLIC_URL", f"http://localhost:{ports['APP_PORT']}"),
             "ANISETTE_URL": f"http://localhost:{ports['SIM_ANISETTE_PORT']}",
+            # The simulator bans nobody: once a minute shows what happens while one looks on.
+            "FETCH_INTERVAL": setting("FETCH_INTERVAL", "1m"),
         }
         for name in ("DOCS_PORT", "SIM_ANISETTE_PORT", "SIM_APPLE_PORT"):
             env.pop(name, None)
         database(postgres, env)
         tags = write_tags(TRACKERD, VAR / "sim" / "tags.jsonl")
-        for process in processes(env, ports):
+        profile = write_profile(f"http://127.0.0.1:{ports['SIM_APPLE_PORT']}", VAR / "sim" / "profile.json")
+        env["PROVIDER_PROFILE"] = str(profile)
+        for process in processes(env, ports, postgres.url(user="worker_login")):
             running.append(process)
             process.start(env)
         load_demo(f"http://127.0.0.1:{ports['HTTP_PORT']}", tags)

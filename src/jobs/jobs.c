@@ -9,16 +9,11 @@ static const struct task_type *const types[] = {
 };
 
 static const struct duty *const duties[] = {
-    &fetch_due_duty,
-    &judge_exceptions_duty,
-    &judge_inbox_duty,
-    &geocode_due_duty,
-    &geocode_clean_duty,
-    &history_refresh_duty,
-    &history_upkeep_duty,
-    &statistics_refresh_duty,
-    &maintenance_minute_duty,
-    NULL,
+    &fetch_due_duty,          &judge_exceptions_duty,
+    &judge_inbox_duty,        &geocode_due_duty,
+    &geocode_clean_duty,      &history_refresh_duty,
+    &history_upkeep_duty,     &statistics_refresh_duty,
+    &maintenance_minute_duty, NULL,
 };
 
 const struct task_catalogue jobs_catalogue = {
