@@ -21,6 +21,7 @@
 #include "api/search.h"
 #include "api/task_start.h"
 #include "api/series.h"
+#include "api/shared.h"
 #include "api/statistics.h"
 #include "api/sublists.h"
 #include "api/tracker_import.h"
@@ -53,6 +54,7 @@ static const struct {
     { statistics_routes, &statistics_route_count },
     { dashboard_routes, &dashboard_route_count },
     { pipeline_routes, &pipeline_route_count },
+    { shared_routes, &shared_route_count },
 };
 
 /* Resources whose reading routes are generated and whose writes are written by hand. */
@@ -181,6 +183,7 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     dashboard_schemas(add, to);
     pipeline_schemas(add, to);
     map_tile_schemas(add, to);
+    share_schemas(add, to);
 }
 
 void app_write_document(struct buf *out, const struct route *routes, size_t count, const char *refresh_cookie)

@@ -77,6 +77,14 @@ void reply_write_problem(struct request *req, const struct resource *resource, c
             reply_invalid(req);
         return;
     }
+    /* Raised by the trigger refuse_archived() of the database, for every resource. */
+    static const char archived[] = "archived_";
+    if (strncmp(rows_constraint(rows), archived, strlen(archived)) == 0) {
+        problem_field(req, rows_constraint(rows) + strlen(archived), "archived",
+                      "is archived; restore it first, or choose another");
+        reply_invalid(req);
+        return;
+    }
     /* Row security refuses a new row of a client that the caller does not see: to them it does not exist. */
     if (status == DB_DENIED && resource->tenant != NULL && req->method == HTTP_POST) {
         problem_field(req, "client_id", "not_found", "no such client");
@@ -84,8 +92,9 @@ void reply_write_problem(struct request *req, const struct resource *resource, c
         return;
     }
     /* The owner could not be found through the field that was to tell it. */
-    if (strcmp(rows_sqlstate(rows), "23502") == 0 && resource->owner_field != NULL) {
-        problem_field(req, resource->owner_field, "not_found", "no such row");
+    if (strcmp(rows_sqlstate(rows), "23502") == 0 && resource->owners[0].field != NULL) {
+        const char *field = resource->owners[1].field == NULL ? resource->owners[0].field : "client_id";
+        problem_field(req, field, "not_found", "no such row");
         reply_invalid(req);
         return;
     }

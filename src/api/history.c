@@ -122,11 +122,10 @@ static int64_t bucket_start(int64_t at, int64_t width)
     return at - (rest < 0 ? rest + width : rest);
 }
 
-static bool take_query(struct request *req, bool of_run, struct history_query *query)
+static bool take_query(struct request *req, bool of_run, int64_t id, struct history_query *query)
 {
-    *query = (struct history_query){ .of_run = of_run };
-    if (!param_id(req, "id", &query->id) || !route_parameters_known(req) ||
-        !query_enum(req, "resolution", words, AUTO, &query->resolution) ||
+    *query = (struct history_query){ .of_run = of_run, .id = id };
+    if (!route_parameters_known(req) || !query_enum(req, "resolution", words, AUTO, &query->resolution) ||
         !query_period_within(req, &query->period, DAYS(HISTORY_USUAL_DAYS),
                              resolutions[query->resolution].longest) ||
         !query_int(req, "limit", 1, SERIES_LIMIT_MAX, SERIES_LIMIT_DEFAULT, &query->limit))
@@ -221,10 +220,10 @@ static void reply_history(struct request *req, const struct history_query *query
     reply_reading(req, &body);
 }
 
-static void get_history(struct request *req, bool of_run)
+void reply_history_of(struct request *req, bool of_run, int64_t id)
 {
     struct history_query query;
-    if (!take_query(req, of_run, &query))
+    if (!take_query(req, of_run, id, &query))
         return;
     struct rows *rows = ask(req, &query);
     if (!rows_ok(rows))
@@ -237,13 +236,17 @@ static void get_history(struct request *req, bool of_run)
 /* GET /trackers/{id}/history - positions of one tracker, oldest first. */
 static void get_tracker_history(struct request *req)
 {
-    get_history(req, false);
+    int64_t id;
+    if (param_id(req, "id", &id))
+        reply_history_of(req, false, id);
 }
 
 /* GET /production-runs/{id}/history - positions of a run's trackers, tracker by tracker, oldest first. */
 static void get_run_history(struct request *req)
 {
-    get_history(req, true);
+    int64_t id;
+    if (param_id(req, "id", &id))
+        reply_history_of(req, true, id);
 }
 
 /* ---- routes and schemas ---- */

@@ -19,7 +19,9 @@ bool field_writable(const struct field *field, bool patch)
 
 bool field_stored(const struct field *field, bool patch)
 {
-    return !field->input && (field_writable(field, patch) || (field->computed && field->write != NULL));
+    if (field->computed)
+        return field->write != NULL && !(patch && field->fixed);
+    return !field->input && field_writable(field, patch);
 }
 
 void problem_add(struct problems *problems, const char *field, const char *code, const char *message, ...)

@@ -65,7 +65,8 @@ struct field {
     bool nullable;            /* null is a value of it */
     bool fixed;               /* accepted at creation only */
     bool computed;            /* never accepted */
-    bool input;               /* accepted, never shown, no column: for the resource's own check() */
+    bool input;           /* accepted, never shown, no column: for the resource's own check(). Computed too:
+                             neither accepted nor shown */
     const char *fallback; /* what a create body without the field, or a patch with null, stores: a JSON text.
                              NULL: null */
 
@@ -141,8 +142,10 @@ struct resource {
     /* The tenant's column, NULL when rows belong to nobody; "id" for clients. */
     const char *tenant;
     /* When a create body leaves client_id out: SQL that finds it from other fields, %s is the parameter of
-     * `owner_field`. */
-    const char *owner_field, *owner_sql;
+     * `field`. */
+    struct {
+        const char *field, *sql;
+    } owners[2]; /* the first whose field is given; unused ones are NULL */
 
     const char *default_sort; /* "id" when NULL; with a leading minus: descending */
 
@@ -155,6 +158,10 @@ struct resource {
     size_t dependant_count;
     const struct constraint *constraints;
     size_t constraint_count;
+
+    /* Rows with a secret, of which the table keeps a hash: makes it, sets computed fields that have a
+     * `write`, and returns its text, which the answer to the create shows as `token`, this once. */
+    const char *(*make_secret)(struct arena *arena, struct field_value *values);
 
     /* Checks that need several fields. May change values. create: a new row; else a patch. */
     void (*check)(struct field_value *values, bool create, struct problems *problems);

@@ -42,6 +42,24 @@ static void reply_row(struct request *req, const struct resource *resource, int 
     reply_json(req, status, &body);
 }
 
+/* A new row with its secret, which is in no other answer. */
+static void reply_with_secret(struct request *req, const struct resource *resource, const struct rows *rows,
+                              const char *secret)
+{
+    struct buf row = { 0 }, body = { .secret = true };
+    struct json json;
+    write_row(resource, rows, &row);
+    json_begin(&json, &body);
+    json_start_object(&json);
+    json_put_text(&json, "token", secret);
+    buf_putc(&body, ',');
+    buf_append(&body, row.data + 1, row.len - 1); /* without its opening brace */
+    buf_free(&row);
+    reply_header(req, "Cache-Control", "no-store");
+    reply_header(req, "ETag", version_etag(req->arena, rows_int(rows, 0, helper(resource, HELPER_VERSION))));
+    reply_json(req, 201, &body);
+}
+
 static void reply_stale(struct request *req, const struct resource *resource, const struct rows *rows)
 {
     reply_header(req, "ETag", version_etag(req->arena, rows_int(rows, 0, helper(resource, HELPER_VERSION))));
@@ -135,8 +153,9 @@ static bool take_client(struct request *req, const struct resource *resource, st
         return true;
     const struct principal *principal = req->principal;
     struct field_value *client = &values[index];
-    bool owned = resource->owner_field != NULL &&
-                 values[resource_field(resource, resource->owner_field)].text != NULL;
+    bool owned = false;
+    for (size_t i = 0; i < ARRAY_LEN(resource->owners) && resource->owners[i].field != NULL; i++)
+        owned = owned || values[resource_field(resource, resource->owners[i].field)].text != NULL;
     if (client->text == NULL && !owned) {
         if (principal->role == ROLE_ADMIN || principal->client_count != 1) {
             problem_field(req, "client_id", "required", "is required");
@@ -160,6 +179,7 @@ static void create(struct request *req)
     if (!take_body(req, resource, true, values) || !take_client(req, resource, values))
         return;
 
+    const char *secret = resource->make_secret != NULL ? resource->make_secret(req->arena, values) : NULL;
     struct writer writer = request_writer(req);
     struct statement statement = sql_insert(resource, values, &writer, req->arena);
     struct rows *rows = write_rows(req, &statement);
@@ -178,12 +198,19 @@ static void create(struct request *req)
         }
     }
     reply_header(req, "Location", arena_printf(req->arena, "/api/v1/%s/%" PRId64, resource->name, id));
-    reply_row(req, resource, 201, rows);
+    if (secret != NULL)
+        reply_with_secret(req, resource, rows, secret);
+    else
+        reply_row(req, resource, 201, rows);
 }
 
+/* A secret is not repeatable: that would keep it in the database. */
 static void create_row(struct request *req)
 {
-    idempotent(req, create);
+    if (resource_of(req)->make_secret != NULL)
+        create(req);
+    else
+        idempotent(req, create);
 }
 
 /* ---- changing ---- */
@@ -428,9 +455,14 @@ static void create_route(struct route_list *list)
     enum role role = resource->create_role != ROLE_NONE ? resource->create_role : resource->write;
     struct route *route = add(list, HTTP_POST, "", create_row, role);
     name_route(list, route, "create", resource->singular, text_of(list, "Create: %s", resource->label));
-    parameters(list, route, 1, &idempotency_key, NULL);
+    if (resource->make_secret != NULL)
+        route->about = "The answer holds the token, which is never shown again.";
+    else
+        parameters(list, route, 1, &idempotency_key, NULL);
     route->body_schema = text_of(list, "%sCreate", resource->singular);
-    ANSWERS(list, route, { 201, resource->singular, "Created." },
+    const char *answer = resource->make_secret != NULL ? text_of(list, "%sCreated", resource->singular)
+                                                       : resource->singular;
+    ANSWERS(list, route, { 201, answer, "Created." },
             PROBLEM(409, "It exists already, or the first request with this key still runs."),
             PROBLEM(422, "A field is not valid."));
 }

@@ -279,6 +279,15 @@ void resource_schemas(const struct resource *resource, add_schema *add, void *to
     add_shape(resource, SHAPE_READ, "", add, to);
     if (!(resource->flags & RESOURCE_NO_CREATE))
         add_shape(resource, SHAPE_CREATE, "Create", add, to);
+    if (resource->make_secret != NULL) {
+        struct buf schema = { 0 };
+        buf_printf(
+            &schema,
+            "{\"allOf\":[{\"$ref\":\"#/components/schemas/%s\"},{\"type\":\"object\",\"properties\":{\"token\":"
+            "{\"type\":\"string\",\"description\":\"Shown in this answer only.\"}},\"required\":[\"token\"]}]}",
+            resource->singular);
+        add_named(resource, "Created", &schema, add, to);
+    }
     if (!(resource->flags & RESOURCE_NO_PATCH))
         add_shape(resource, SHAPE_PATCH, "Patch", add, to);
 

@@ -539,18 +539,20 @@ static void write_bump(struct builder *b, const char *row)
 
 static bool is_owner(const struct resource *resource, const struct field *field)
 {
-    return resource->owner_sql != NULL && strcmp(field->name, "client_id") == 0;
+    return resource->owners[0].field != NULL && strcmp(field->name, "client_id") == 0;
 }
 
 /* The owner: as given, or found through another field. */
 static void write_owner(struct builder *b, const struct resource *resource, const struct field_value *values,
                         const char *given)
 {
-    size_t owner = bind(b, given);
-    size_t through = bind(b, values[resource_field(resource, resource->owner_field)].text);
-    const char *mark = strstr(resource->owner_sql, "%s");
-    buf_printf(&b->sql, "coalesce($%zu::bigint, (%.*s$%zu::bigint%s))", owner,
-               (int)(mark - resource->owner_sql), resource->owner_sql, through, mark + 2);
+    buf_printf(&b->sql, "coalesce($%zu::bigint", bind(b, given));
+    for (size_t i = 0; i < ARRAY_LEN(resource->owners) && resource->owners[i].field != NULL; i++) {
+        const char *sql = resource->owners[i].sql, *mark = strstr(sql, "%s");
+        size_t through = bind(b, values[resource_field(resource, resource->owners[i].field)].text);
+        buf_printf(&b->sql, ", (%.*s$%zu::bigint%s)", (int)(mark - sql), sql, through, mark + 2);
+    }
+    buf_putc(&b->sql, ')');
 }
 
 struct statement sql_insert(const struct resource *resource, const struct field_value *values,

@@ -17,6 +17,7 @@ const struct resource *const resources[] = {
     &status_history_resource,
     &exceptions_resource,
     &fetch_batches_resource,
+    &share_links_resource,
     &apple_accounts_resource,
     &provider_profiles_resource,
     NULL,

@@ -17,6 +17,7 @@ extern const struct resource status_history_resource;
 extern const struct resource exceptions_resource;
 extern const struct resource positions_resource;
 extern const struct resource fetch_batches_resource;
+extern const struct resource share_links_resource;
 extern const struct resource apple_accounts_resource;
 extern const struct resource provider_profiles_resource;
 

@@ -73,8 +73,7 @@ const struct resource trackers_resource = {
     .write = ROLE_MANAGER,
     .flags = RESOURCE_INDEXED_SEARCH,
     .tenant = "client_id",
-    .owner_field = "production_run_id",
-    .owner_sql = "SELECT r.client_id FROM production_runs r WHERE r.id = %s",
+    .owners = { { "production_run_id", "SELECT r.client_id FROM production_runs r WHERE r.id = %s" } },
     DEPENDANTS(dependants),
     CONSTRAINTS(constraints),
 };

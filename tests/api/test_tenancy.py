@@ -48,6 +48,8 @@ PUBLIC = {
     "GET /health/live",
     "GET /health/ready",
     "GET /health/pipeline",
+    "GET /api/v1/shared/{token}",
+    "GET /api/v1/shared/{token}/history",
 }
 
 
@@ -204,7 +206,12 @@ OPERATIONS: dict[str, Example] = {
     "GET /api/v1/fetch-batches": Example(200, 403, 403, 403),
     "GET /api/v1/admin/pipeline": Example(200, 403, 403, 403),
     "GET /api/v1/dashboard": read_by_all(),
-    "GET /api/v1/map/trackers/{z}/{x}/{y}.mvt": read_by_all(),
+    **{
+        label: example
+        for label, example in rows("share-links", lambda t, row: {"client_id": t.id, "tracker_id": row}).items()
+        if not label.endswith(("/archive", "/restore"))
+    },
+    "GET /api/v1/map/trackers/{z}/{x}/{y}.mvt": own(204),  # no tracker of the tenant has a position
     **{
         f"GET /api/v1/statistics/{what}": read_by_all()
         for what in ("status", "durations", "on-time", "status-over-time")
@@ -269,6 +276,9 @@ class World:
     def brand(self) -> int:
         return self.once("brands", lambda: self.post("brands"))
 
+    def tracker(self) -> int:
+        return self.once("trackers", lambda: self.post("trackers"))
+
     def target(self, kind: str, harmless: bool) -> int:
         if kind == "clients":
             # The tenant of all other cases must neither go nor stay archived.
@@ -303,6 +313,8 @@ class World:
         if kind == "provider-profiles":
             body = {"name": uuid.uuid4().hex, "document": {"format": 1}}
             return created(self.admin.post("/provider-profiles", json=body))["id"]
+        if kind == "share-links":
+            return self.post(kind, tracker_id=self.tracker())
         if kind == "keyed-trackers":
             order = {"client_id": self.tenant.id, "count": 1, "name_prefix": uuid.uuid4().hex}
             created(self.admin.post("/trackers/generate", json=order))
@@ -344,6 +356,8 @@ def call(caller: httpx.Client, label: str, world: World, target: int, session: i
     path = path.replace("{id}", str(target)).replace("{session_id}", str(session)).removeprefix("/api/v1")
     path = path.replace("{z}/{x}/{y}", "0/0/0")
     query = {"q": "anything"} if path.endswith("/search") else {}
+    if path.startswith("/map/"):
+        query = {"client_id": world.tenant.id}
     if path == "/geocoding/reverse":
         query = {"latitude": 52.5, "longitude": 13.4}
     if path == "/trackers/import":
@@ -356,6 +370,8 @@ def call(caller: httpx.Client, label: str, world: World, target: int, session: i
     body = example.body(world.tenant, target) if example.body else None
     if label == "POST /api/v1/production-runs":
         body["brand_id"] = world.brand()
+    if label == "POST /api/v1/share-links":
+        body["tracker_id"] = world.tracker()
     return caller.request(method, path, params=query, json=body)
 
 
