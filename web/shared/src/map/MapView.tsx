@@ -44,7 +44,7 @@ export function MapView({ label, start, onMoved, className, children }: MapViewP
   const dark = useIsDark();
   const [map, setMap] = useState<MapLibre>();
   const [ready, setReady] = useState(false);
-  const [failed, setFailed] = useState(false);
+  const [failed] = useState(() => !canDraw());
   const name = label ?? t('map.label');
   const moved = useEffectEvent((place: MapPlace, bounds: Bounds) => onMoved?.(place, bounds));
   const make = useEffectEvent((container: HTMLElement) => {
@@ -70,13 +70,7 @@ export function MapView({ label, start, onMoved, className, children }: MapViewP
   useEffect(() => {
     const container = box.current;
     if (!container) return;
-    let made: MapLibre;
-    try {
-      made = make(container);
-    } catch {
-      setFailed(true);
-      return;
-    }
+    const made = make(container);
     made.touchZoomRotate.disableRotation();
     made.addControl(new NavigationControl({ showCompass: false }), 'top-right');
     made.addControl(new ScaleControl(), 'bottom-left');
@@ -132,6 +126,13 @@ export function MapView({ label, start, onMoved, className, children }: MapViewP
       {map && ready && <MapContext value={map}>{children}</MapContext>}
     </div>
   );
+}
+
+function canDraw(): boolean {
+  const context = document.createElement('canvas').getContext('webgl2');
+  // Browsers allow only a few contexts at a time.
+  context?.getExtension('WEBGL_lose_context')?.loseContext();
+  return context !== null;
 }
 
 function own<T>(sources: Record<string, T>): Record<string, T> {

@@ -63,7 +63,7 @@ export function placeFeatures(places: Place[]): FeatureCollection {
     const { id, name, kind, center, radius_m, polygon } = place;
     const shape = polygon ?? (center && radius_m !== null ? circlePolygon(center, radius_m) : undefined);
     if (!shape) return [];
-    return [{ type: 'Feature', id, properties: { id, name, kind }, geometry: shape as Feature['geometry'] }];
+    return [{ type: 'Feature', id, properties: { id, name, kind }, geometry: shape }];
   });
   return { type: 'FeatureCollection', features };
 }
