@@ -37,15 +37,20 @@ export function forgetMap(map: MapLibre): void {
 /** A layer without its source; its id is made from the source's and `id`. */
 export type Layer = { id: string } & Record<string, unknown>;
 
+/** The name of our source `id` in MapLibre. */
+export function sourceId(id: string): string {
+  return MARK + id;
+}
+
 export function layerId(source: string, layer: string): string {
-  return `${MARK}${source}-${layer}`;
+  return `${sourceId(source)}-${layer}`;
 }
 
 /** Adds a source and its layers while the component is mounted. `source` and `layers` must be stable (constants or memos). */
 export function useSource(id: string, source: SourceSpecification, layers: Layer[]): void {
   const map = useMap();
   useEffect(() => {
-    const name = MARK + id;
+    const name = sourceId(id);
     map.addSource(name, source);
     for (const layer of layers)
       map.addLayer({ ...layer, id: layerId(id, layer.id), source: name } as unknown as AddLayerObject);
@@ -64,7 +69,7 @@ export function useGeoJson(id: string, data: FeatureCollection, layers: Layer[])
   const map = useMap();
   useSource(id, NOTHING, layers);
   useEffect(() => {
-    void map.getSource<GeoJSONSource>(MARK + id)?.setData(data);
+    void map.getSource<GeoJSONSource>(sourceId(id))?.setData(data);
   }, [map, id, data, layers]);
 }
 
