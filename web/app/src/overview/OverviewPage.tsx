@@ -37,7 +37,7 @@ export function OverviewPage() {
           ) : (
             <>
               <StatusTiles counts={figures.trackers.by_status} />
-              <div className="grid gap-4 lg:grid-cols-2">
+              <div className="grid items-start gap-4 lg:grid-cols-2">
                 <Runs />
                 <div className="flex min-w-0 flex-col gap-4">
                   <Attention exceptions={figures.exceptions} />

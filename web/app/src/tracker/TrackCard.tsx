@@ -43,20 +43,21 @@ export function TrackCard({ tracker }: { tracker: Tracker }) {
       flush
       title={t('track.title')}
       actions={
-        <Select
-          aria-label={t('track.period')}
-          className="w-auto"
-          value={String(days)}
-          options={periods.map((value) => ({ value: String(value), label: t(`track.periods.${value}`) }))}
-          onChange={({ target: { value } }) => {
-            const next = periods.find((period) => String(period) === value);
-            void navigate({
-              search: (before) => ({ ...before, days: next === USUAL_DAYS ? undefined : next }),
-              replace: true,
-              resetScroll: false,
-            });
-          }}
-        />
+        <div className="w-44">
+          <Select
+            aria-label={t('track.period')}
+            value={String(days)}
+            options={periods.map((value) => ({ value: String(value), label: t(`track.periods.${value}`) }))}
+            onChange={({ target: { value } }) => {
+              const next = periods.find((period) => String(period) === value);
+              void navigate({
+                search: (before) => ({ ...before, days: next === USUAL_DAYS ? undefined : next }),
+                replace: true,
+                resetScroll: false,
+              });
+            }}
+          />
+        </div>
       }
     >
       <Await query={history}>

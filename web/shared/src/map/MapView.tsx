@@ -122,7 +122,8 @@ export function MapView({ label, start, onMoved, className, children }: MapViewP
   if (failed) return <p className={cn('p-6 text-center text-muted', className)}>{t('map.failed')}</p>;
   return (
     <div className={cn('relative isolate min-h-0 overflow-hidden', className)}>
-      <div ref={box} className="absolute inset-0" />
+      {/* MapLibre sets position: relative on it. */}
+      <div ref={box} className="h-full w-full" />
       {map && ready && <MapContext value={map}>{children}</MapContext>}
     </div>
   );

@@ -33,7 +33,7 @@ function layers(dark: boolean) {
     {
       id: 'name',
       type: 'symbol',
-      minzoom: 8,
+      minzoom: 4,
       layout: {
         'text-field': ['get', 'name'],
         'text-font': labelFont,
