@@ -30,7 +30,7 @@ from pathlib import Path
 import httpx
 import psycopg
 from invariants import Expected, Stored, assert_consistent, assert_reports, missing, open_work
-from system import Simulator, System, Worker, until
+from system import ServiceError, Simulator, System, Worker, until
 
 SEEN_TAGS, IMPORTED_TRACKERS = 24, 30
 WORKERS = 3
@@ -122,6 +122,7 @@ class Load:
     ) -> None:
         self.system, self.feed, self.imported, self.seen, self.locations = system, feed, imported, seen, locations
         self.seed = seed
+        self.attempted: set[Stored] = set()
         self.acknowledged: set[Stored] = set()
         self.counts: Counter[str] = Counter()
         self.trouble: list[BaseException] = []
@@ -163,19 +164,24 @@ class Load:
         url = self.system.stack.postgres.url("tracker", user="worker_login")
         while not self.over.is_set():
             reports = self.batch(chance)
-            while (
-                True
-            ):  # a batch is not given up: whether the last try took effect is unknown, and another one does no harm
-                try:
-                    with psycopg.connect(url, connect_timeout=5) as db:
-                        db.execute(STORE, tuple(map(list, zip(*reports, strict=True))))
-                    break
-                except psycopg.Error:
-                    self.counts["imports tried again"] += 1
-                    time.sleep(0.1)
+            self.attempted |= set(reports)
+            # A batch is not given up: whether the last try took effect is unknown, and another one does no harm.
+            while not self.store(url, reports):
+                self.counts["imports tried again"] += 1
+                if self.over.wait(0.1):
+                    return
             self.acknowledged |= set(reports)
             self.counts["batches imported"] += 1
             time.sleep(0.2)
+
+    @staticmethod
+    def store(url: str, reports: list[Stored]) -> bool:
+        try:
+            with psycopg.connect(url, connect_timeout=5) as db:
+                db.execute(STORE, tuple(map(list, zip(*reports, strict=True))))
+            return True
+        except psycopg.Error:
+            return False
 
     def request(self, method: str, path: str, **options: object) -> httpx.Response | None:
         try:
@@ -298,8 +304,17 @@ class FaultRun:
         process.send_signal(signal.SIGCONT)
 
     def postgres_crash(self) -> None:
-        self.system.stack.postgres.kill()
-        self.system.stack.postgres.start()
+        postgres = self.system.stack.postgres
+        postgres.kill()
+        for attempt in range(10):
+            # A process that was born while its parent was killed keeps the shared memory for a moment.
+            try:
+                postgres.start()
+                return
+            except ServiceError:
+                if attempt == 9:
+                    raise
+                time.sleep(0.5)
 
     def postgres_restart(self) -> None:
         self.system.stack.postgres.stop()
@@ -390,6 +405,7 @@ class FaultRun:
         self.feed.clock(speed=0)
         self.expected = self.feed.reports(self.seen)
         self.expected.certain |= load.acknowledged
+        self.expected.possible |= load.attempted
         try:
             self.settle(self.expected, settle_seconds)
             return dict(Counter(self.told)) | dict(load.counts) | self.check()

@@ -21,7 +21,7 @@ for folder in ("tests", "tests/sim", "tools"):
     sys.path.insert(0, str(ROOT / folder))
 
 from apple import Simulator  # noqa: E402
-from services import die_with_parent, stop_process  # noqa: E402
+from services import ServiceError, die_with_parent, stop_process  # noqa: E402, F401 - ServiceError for others
 from stack import Stack  # noqa: E402
 
 ADMIN_EMAIL, PASSWORD = "admin@example.com", "correct horse battery staple"
