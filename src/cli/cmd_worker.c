@@ -9,30 +9,11 @@
 #include "cli/cli.h"
 #include "cli/monitor.h"
 #include "jobs/jobs.h"
-#include "store/db.h"
-#include "store/migrate.h"
 #include "tasks/worker.h"
 
 static bool health(void *worker, struct buf *out)
 {
     return worker_health(worker, out);
-}
-
-/* A worker of another schema than this binary's would fail at every statement. */
-static bool check_database(const struct config *config, struct error *err)
-{
-    if (config->database_url[0] == '\0')
-        return error_set(err, "setting_missing",
-                         "DATABASE_URL is not set; `trackerd config` tells what it means");
-    struct db *db = db_new(&(struct db_options){ .url = config->database_url,
-                                                 .connect_timeout = config->database_connect_timeout,
-                                                 .application_name = "trackerd worker" });
-    struct arena *arena = arena_new();
-    db_use(db, arena, NULL);
-    bool ok = migrate_check(db, err);
-    db_free(db);
-    arena_free(arena);
-    return ok;
 }
 
 static int work(const struct worker_options *options, int64_t port)
@@ -82,7 +63,7 @@ static int run(int argc, char **argv, const struct config *config)
         return cli_usage("worker", "--metrics-port is a port, or 0 for none");
 
     struct error err;
-    if (!check_database(config, &err))
+    if (!cli_check_schema(config, &err))
         return cli_fail(&err);
     struct jobs_shared *shared = jobs_shared_new(config, &err);
     if (shared == NULL)

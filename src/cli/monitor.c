@@ -7,6 +7,8 @@
 #include "base/metrics.h"
 #include "base/timeutil.h"
 #include "http/server.h"
+#include "store/db.h"
+#include "store/migrate.h"
 
 struct monitor {
     struct http_server *server; /* NULL: no port was wanted */
@@ -81,6 +83,24 @@ void monitor_stop(struct monitor *monitor)
     if (monitor->server != NULL && !http_server_stop(monitor->server, SECONDS(2)))
         LOG_WARN("the metrics port did not close in time");
     free(monitor);
+}
+
+/* ---- start ---- */
+
+bool cli_check_schema(const struct config *config, struct error *err)
+{
+    if (config->database_url[0] == '\0')
+        return error_set(err, "setting_missing",
+                         "DATABASE_URL is not set; `trackerd config` tells what it means");
+    struct db *db = db_new(&(struct db_options){ .url = config->database_url,
+                                                 .connect_timeout = config->database_connect_timeout,
+                                                 .application_name = "trackerd" });
+    struct arena *arena = arena_new();
+    db_use(db, arena, NULL);
+    bool ok = migrate_check(db, err);
+    db_free(db);
+    arena_free(arena);
+    return ok;
 }
 
 /* ---- signals ---- */

@@ -1,4 +1,5 @@
-/* GET /metrics and /health/live of processes without an API: workers and schedulers. */
+/* What processes without an API have in common (workers, schedulers): /metrics, /health/live, stop signals.
+ */
 #ifndef CLI_MONITOR_H
 #define CLI_MONITOR_H
 
@@ -16,6 +17,9 @@ MUST_CHECK struct monitor *monitor_start(const struct config *config, int64_t po
                                          bool (*health)(void *self, struct buf *out), void *self,
                                          struct error *err);
 void monitor_stop(struct monitor *monitor); /* NULL is allowed */
+
+/* A process of another schema than this binary's would fail at every statement. */
+MUST_CHECK bool cli_check_schema(const struct config *config, struct error *err);
 
 /* Blocks SIGTERM and SIGINT for this thread and those it starts, and waits for one of them. */
 void stop_signals_block(sigset_t *stop);

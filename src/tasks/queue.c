@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/timeutil.h"
 #include "tasks/keys.h"
 #include "tasks/message.h"
@@ -40,7 +41,10 @@ bool task_enqueue(struct db *db, struct redis *redis, struct arena *arena, const
     char fresh[TASK_ID_SIZE];
     const int64_t client = request->client_id, attempts = request->max_attempts;
     const int64_t at = request->run_at > 0 ? request->run_at : time_now();
-    task_new_id(fresh);
+    if (request->id == NULL)
+        task_new_id(fresh);
+    else if (!text_copy(fresh, sizeof(fresh), request->id))
+        return error_set(err, "task_invalid", "the id has more than %d bytes", TASK_ID_SIZE - 1);
     struct rows *rows = db_query(db,
                                  "SELECT enqueue_task($1, $2, $3, $4::jsonb, $5::jsonb, $6::jsonb, $7, $8, "
                                  "CASE WHEN $9 THEN $10::timestamptz END, $11::smallint)",
@@ -68,6 +72,23 @@ bool task_hint(struct redis *redis, const char *name)
                 reply.type == REDIS_TEXT;
     arena_free(arena);
     return sent;
+}
+
+bool task_restart(struct db *db, struct redis *redis, struct arena *arena, const char *id, struct error *err)
+{
+    struct rows *rows = db_query(
+        db,
+        "UPDATE tasks SET state = 'waiting', attempts = 0, finished_at = NULL, started_at = NULL, run_at = now(), "
+        "result = NULL, error = NULL, progress = NULL, cancel_requested_at = NULL, sent_at = NULL, "
+        "stream_entry = NULL, worker = NULL WHERE id = $1 AND finished_at IS NOT NULL",
+        "s", id);
+    if (!rows_ok(rows))
+        return failed(rows, err);
+    if (rows_affected(rows) == 0)
+        return error_set(err, "task_not_finished", "there is no finished task %s", id);
+    if (!db_in_transaction(db))
+        task_send(db, redis, arena, id);
+    return true;
 }
 
 static bool read_message(const struct rows *rows, struct arena *arena, const char *id,

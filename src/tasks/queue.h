@@ -19,6 +19,7 @@
         */
 
 struct task_request {
+    const char *id; /* NULL: a new one. One that is there already is not added again */
     const char *name;
     const char *queue;
     json_t *args, *kwargs, *labels; /* array, object, object; borrowed; NULL: empty */
@@ -33,6 +34,12 @@ struct task_request {
  * database_unavailable, database_error, task_invalid. */
 MUST_CHECK bool task_enqueue(struct db *db, struct redis *redis, struct arena *arena,
                              const struct task_request *request, char id[TASK_ID_SIZE], struct error *err);
+
+/* Begins a finished task anew, with all its attempts. False with err: it could not be asked, or (code
+ * "task_not_finished") there is no such finished task. As with task_enqueue, its message is sent outside a
+ * transaction. */
+MUST_CHECK bool task_restart(struct db *db, struct redis *redis, struct arena *arena, const char *id,
+                             struct error *err);
 
 /* Sends the message of a task that is due, once. Best effort: without Redis a worker finds the row. */
 void task_send(struct db *db, struct redis *redis, struct arena *arena, const char *id);

@@ -75,6 +75,14 @@ struct duty {
     int64_t (*run)(struct task_context *task, struct error *err);
 };
 
+/* A task that the system itself wants done again and again. The scheduler adds it to task_schedules, where
+ * admins may change or disable it. */
+struct task_rhythm {
+    const char *name; /* of the schedule */
+    const char *task, *queue;
+    const char *cron; /* UTC; cron.h has the dialect */
+};
+
 /* All that a binary can do: what src/jobs/jobs.c lists. Handed down to worker, scheduler and API, which know
  * no job by name. */
 struct task_catalogue {
@@ -82,6 +90,8 @@ struct task_catalogue {
     size_t type_count;
     const struct duty *const *duties;
     size_t duty_count;
+    const struct task_rhythm *rhythms;
+    size_t rhythm_count;
 };
 
 /* NULL when there is none of this name. */
