@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 static const struct task_type *const types[] = {
-    &account_sign_in_task, &account_request_code_task, &account_submit_code_task,
-    &fetch_now_task,       &history_refresh_task,      NULL,
+    &client_erase_task,        &maintenance_tidy_task, &account_sign_in_task, &account_request_code_task,
+    &account_submit_code_task, &fetch_now_task,        &history_refresh_task, NULL,
 };
 
 static const struct duty *const duties[] = {
@@ -16,11 +16,18 @@ static const struct duty *const duties[] = {
     &maintenance_minute_duty, NULL,
 };
 
+/* Hourly and daily work; what is due more often is a duty. */
+static const struct task_rhythm rhythms[] = {
+    { "Clean-up", "maintenance.tidy", "default", "17 * * * *" },
+};
+
 const struct task_catalogue jobs_catalogue = {
     .types = types,
     .type_count = ARRAY_LEN(types) - 1,
     .duties = duties,
     .duty_count = ARRAY_LEN(duties) - 1,
+    .rhythms = rhythms,
+    .rhythm_count = ARRAY_LEN(rhythms),
 };
 
 struct jobs_shared *jobs_shared_new(const struct config *config, struct error *err)

@@ -1,4 +1,4 @@
-/* Upkeep that is due by the clock: every minute here, hourly and daily in maintenance_tasks.c. */
+/* Upkeep of every minute; the hourly clean-up is in maintenance_tidy.c. */
 #include "jobs/jobs.h"
 
 #include "base/timeutil.h"
