@@ -20,6 +20,7 @@
 #include "api/resources.h"
 #include "api/search.h"
 #include "api/task_start.h"
+#include "api/tasks.h"
 #include "api/series.h"
 #include "api/shared.h"
 #include "api/statistics.h"
@@ -54,6 +55,10 @@ static const struct {
     { statistics_routes, &statistics_route_count },
     { dashboard_routes, &dashboard_route_count },
     { pipeline_routes, &pipeline_route_count },
+    { task_routes, &task_route_count },
+    { queue_routes, &queue_route_count },
+    { schedule_routes, &schedule_route_count },
+    { client_erase_routes, &client_erase_route_count },
     { shared_routes, &shared_route_count },
 };
 
@@ -182,6 +187,9 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     statistics_schemas(add, to);
     dashboard_schemas(add, to);
     pipeline_schemas(add, to);
+    task_schemas(add, to);
+    queue_schemas(add, to);
+    client_erase_schemas(add, to);
     map_tile_schemas(add, to);
     share_schemas(add, to);
 }

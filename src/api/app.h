@@ -14,6 +14,7 @@
 struct answer_cache;
 struct live_hub;
 struct pipeline;
+struct task_catalogue;
 struct recent_writes;
 
 struct app {
@@ -25,6 +26,7 @@ struct app {
     struct answer_cache *answers;
     struct live_hub *live;
     struct pipeline *pipeline;
+    const struct task_catalogue *catalogue; /* what workers can do; set by whoever starts the API, outlives it */
     struct arena *arena; /* routes and what they point to */
     const struct route *routes;
     size_t route_count;

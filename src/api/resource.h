@@ -35,7 +35,7 @@ enum field_type {
     FIELD_POSITION,    /* {latitude, longitude}; columns <column>latitude and <column>longitude */
     FIELD_POLYGON,     /* GeoJSON Polygon, stored as jsonb by the view or cast by `write` */
     FIELD_AREA,        /* GeoJSON Polygon or MultiPolygon */
-    FIELD_OBJECT,      /* a JSON object, read only: jsonb, or several columns (`columns`) */
+    FIELD_OBJECT,      /* a JSON object: jsonb; read only when it has several columns (`columns`) */
     FIELD_STRING_LIST, /* text[], read only */
     FIELD_BOX,         /* filter only: a box on the map that holds the position; `column` as for POSITION */
 };

@@ -315,6 +315,22 @@ static bool read_area(struct reading *in)
     return read_geometry(in, true, AREA_MAX_POINTS);
 }
 
+/* ---- objects ---- */
+
+/* The largest object of a field, as JSON text; more is no option but data. */
+#define OBJECT_MAX_BYTES 16384
+
+static bool read_object(struct reading *in)
+{
+    if (!json_is_object(in->json))
+        return wrong_type(in, "an object");
+    char *text = json_dumps(in->json, JSON_COMPACT);
+    bool fits = text != NULL && strlen(text) <= OBJECT_MAX_BYTES;
+    in->value->text = fits ? arena_strdup(in->problems->arena, text) : NULL;
+    free(text);
+    return fits || wrong(in, "too_long", "is too large");
+}
+
 /* NULL: a type that no body can set */
 static bool (*const readers[])(struct reading *in) = {
     [FIELD_ID] = NULL,
@@ -330,7 +346,7 @@ static bool (*const readers[])(struct reading *in) = {
     [FIELD_POSITION] = read_position,
     [FIELD_POLYGON] = read_polygon,
     [FIELD_AREA] = read_area,
-    [FIELD_OBJECT] = NULL,
+    [FIELD_OBJECT] = read_object,
     [FIELD_STRING_LIST] = NULL,
     [FIELD_BOX] = NULL,
 };

@@ -20,6 +20,7 @@ const struct resource *const resources[] = {
     &share_links_resource,
     &apple_accounts_resource,
     &provider_profiles_resource,
+    &task_schedules_resource,
     NULL,
 };
 

@@ -36,6 +36,7 @@ extern const struct command cmd_places;
 extern const struct command cmd_report;
 extern const struct command cmd_report_fetch; /* a part of cmd_report */
 extern const struct command cmd_scheduler;
+extern const struct command cmd_tasks;
 extern const struct command cmd_user;
 extern const struct command cmd_worker;
 

@@ -11,6 +11,7 @@
 #include "base/timeutil.h"
 #include "cli/cli.h"
 #include "http/server.h"
+#include "jobs/jobs.h"
 #include "store/db.h"
 #include "store/migrate.h"
 #include "store/redis.h"
@@ -197,6 +198,7 @@ static int run(int argc, char **argv, const struct config *config)
     struct app *app = app_new(config, &err);
     if (app == NULL)
         return cli_fail(&err);
+    app->catalogue = &jobs_catalogue;
     int status = check_database(config, &err) ? serve(config, app) : cli_fail(&err);
     app_free(app);
     return status;

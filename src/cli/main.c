@@ -11,8 +11,9 @@
 extern char **environ;
 
 static const struct command *const commands[] = {
-    &cmd_account, &cmd_api,     &cmd_config, &cmd_export, &cmd_health,    &cmd_import, &cmd_judge,  &cmd_keys,
-    &cmd_migrate, &cmd_openapi, &cmd_places, &cmd_report, &cmd_scheduler, &cmd_user,   &cmd_worker,
+    &cmd_account,   &cmd_api,   &cmd_config,  &cmd_export,  &cmd_health, &cmd_import,
+    &cmd_judge,     &cmd_keys,  &cmd_migrate, &cmd_openapi, &cmd_places, &cmd_report,
+    &cmd_scheduler, &cmd_tasks, &cmd_user,    &cmd_worker,
 };
 
 static void print_help(FILE *out)

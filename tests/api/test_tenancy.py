@@ -146,6 +146,10 @@ def apple_account(tenant: Tenant, row: int) -> dict:
     return {"name": uuid.uuid4().hex, "username": "tags@example.com", "password": PASSWORD}
 
 
+def task_schedule(tenant: Tenant, row: int) -> dict:
+    return {"name": uuid.uuid4().hex, "task_name": "maintenance.tidy", "cron": "0 0 1 1 *"}
+
+
 OPERATIONS: dict[str, Example] = {
     **rows("clients", lambda tenant, row: {"name": uuid.uuid4().hex}, write="admin"),
     "PATCH /api/v1/clients/{id}": managed(200, "clients", body=lambda t, row: {"name": uuid.uuid4().hex}),
@@ -203,6 +207,19 @@ OPERATIONS: dict[str, Example] = {
     "GET /api/v1/events": read_by_all(),
     "GET /api/v1/status-history": read_by_all(),
     "GET /api/v1/exceptions": read_by_all(),
+    "GET /api/v1/tasks": own(200),
+    "GET /api/v1/tasks/{id}": Example(200, 200, 404, 404, "tasks waiting"),
+    "POST /api/v1/tasks/{id}/cancel": managed(200, "tasks waiting"),
+    "POST /api/v1/tasks/{id}/retry": by_admin(200, "tasks failed"),
+    "GET /api/v1/admin/queues": by_admin(200),
+    "GET /api/v1/admin/task-types": by_admin(200),
+    **{
+        label: example
+        for label, example in rows("task-schedules", task_schedule, read="admin", write="admin").items()
+        if not label.endswith(("/archive", "/restore"))
+    },
+    "POST /api/v1/task-schedules/{id}/run": by_admin(202, "task-schedules"),
+    "POST /api/v1/clients/{id}/erase": by_admin(200, "clients", lambda t, row: {"preview": True}),
     "GET /api/v1/fetch-batches": Example(200, 403, 403, 403),
     "GET /api/v1/admin/pipeline": Example(200, 403, 403, 403),
     "GET /api/v1/dashboard": read_by_all(),
@@ -315,6 +332,17 @@ class World:
             return created(self.admin.post("/provider-profiles", json=body))["id"]
         if kind == "share-links":
             return self.post(kind, tracker_id=self.tracker())
+        if kind.startswith("tasks"):
+            state, name = kind.split()[1], uuid.uuid4().hex
+            over = "NULL" if state == "waiting" else "now()"
+            self.server.postgres.psql(
+                "INSERT INTO tasks (id, name, queue, state, finished_at, user_id)"
+                f" VALUES ('{name}', 'demo', 'default', '{state}', {over}, {self.tenant.manager.user['id']})",
+                "tracker",
+            )
+            return name
+        if kind == "task-schedules":
+            return created(self.admin.post("/task-schedules", json=task_schedule(self.tenant, 0)))["id"]
         if kind == "keyed-trackers":
             order = {"client_id": self.tenant.id, "count": 1, "name_prefix": uuid.uuid4().hex}
             created(self.admin.post("/trackers/generate", json=order))

@@ -64,9 +64,15 @@ class Workbench:
             return cursor.fetchall() if cursor.description else []
 
     def start_worker(self, *args: str, **settings: str) -> subprocess.Popen:
+        return self.start("worker", *args, **settings)
+
+    def start_scheduler(self) -> subprocess.Popen:
+        return self.start("scheduler")
+
+    def start(self, *args: str, **settings: str) -> subprocess.Popen:
         log = open(self.folder / "worker.log", "ab")  # noqa: SIM115 - the worker's
         worker = subprocess.Popen(
-            [PROBE, "worker", *args],
+            [PROBE, *args],
             env=self.stack.env("worker_login") | settings,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -136,6 +142,6 @@ def services() -> Iterator[Workbench]:
 def bench(services: Workbench) -> Iterator[Workbench]:
     """Empty tables and an empty Redis; workers of the test are stopped after it."""
     services.redis.flushall()
-    services.sql("TRUNCATE tasks, effects, work, done")
+    services.sql("TRUNCATE tasks, task_schedules, task_schedule_marks, effects, work, done")
     yield services
     services.stop_workers()

@@ -2,7 +2,9 @@
  * it.
  *
  *   task_probe worker [QUEUES] [THREADS]         until SIGTERM
- *   task_probe enqueue NAME QUEUE ARGS KWARGS LABELS [DELAY_MS] [KEY]   prints the id */
+ *   task_probe enqueue NAME QUEUE ARGS KWARGS LABELS [DELAY_MS] [KEY]   prints the id
+ *   task_probe scheduler                         until SIGTERM
+ *   task_probe cron                              see match_cron() */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +13,9 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/timeutil.h"
+#include "tasks/cron.h"
 #include "tasks/queue.h"
+#include "tasks/scheduler.h"
 #include "tasks/worker.h"
 
 extern char **environ;
@@ -123,7 +127,9 @@ static const struct duty move_duty = {
 static const struct task_type *const types[] = { &tasks[0], &tasks[1], &tasks[2],
                                                  &tasks[3], &tasks[4], &tasks[5] };
 static const struct duty *const duties[] = { &move_duty };
-static const struct task_catalogue catalogue = { types, ARRAY_LEN(types), duties, ARRAY_LEN(duties) };
+static const struct task_rhythm rhythms[] = { { "Every minute", "demo.add", "default", "* * * * *" } };
+static const struct task_catalogue catalogue = { types,   ARRAY_LEN(types),  duties, ARRAY_LEN(duties),
+                                                 rhythms, ARRAY_LEN(rhythms) };
 
 /* ---- commands ---- */
 
@@ -148,6 +154,51 @@ static int work(const struct config *config, const char *queues, const char *thr
     fflush(stdout);
     sigwait(&stop, &received);
     return worker_stop(worker, config->worker_stop) ? 0 : 1;
+}
+
+static int schedule(const struct config *config)
+{
+    struct error err;
+    sigset_t stop;
+    int received;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &stop, NULL);
+    struct scheduler *scheduler = scheduler_start(config, &catalogue, &err);
+    if (scheduler == NULL) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    puts("ready");
+    fflush(stdout);
+    sigwait(&stop, &received);
+    scheduler_stop(scheduler);
+    return 0;
+}
+
+/* Prints for each line "EXPRESSION|YYYY-MM-DD HH:MM" whether it matches (1, 0) or cannot be read (-), and the
+ * next time. */
+static int match_cron(void)
+{
+    char line[400];
+    while (fgets(line, sizeof(line), stdin) != NULL) {
+        struct cron cron;
+        struct error err;
+        struct cron_time at, next = { 0 };
+        char *bar = strchr(line, '|');
+        if (bar == NULL ||
+            sscanf(bar + 1, "%d-%d-%d %d:%d", &at.year, &at.month, &at.day, &at.hour, &at.minute) != 5)
+            return 1;
+        *bar = '\0';
+        if (!cron_read(line, &cron, &err)) {
+            puts("-");
+            continue;
+        }
+        bool comes = cron_next(&cron, &at, &next);
+        printf("%d %04d-%02d-%02d %02d:%02d\n", cron_matches(&cron, &at), comes ? next.year : 0, next.month,
+               next.day, next.hour, next.minute);
+    }
+    return 0;
 }
 
 static json_t *json(const char *text)
@@ -201,6 +252,10 @@ int main(int argc, char **argv)
         status = work(config, argc > 2 ? argv[2] : NULL, argc > 3 ? argv[3] : NULL);
     else if (argc > 6 && strcmp(argv[1], "enqueue") == 0)
         status = enqueue(config, argc, argv);
+    else if (argc > 1 && strcmp(argv[1], "scheduler") == 0)
+        status = schedule(config);
+    else if (argc > 1 && strcmp(argv[1], "cron") == 0)
+        status = match_cron();
     config_free(config);
     return status;
 }

@@ -3,7 +3,12 @@ SET LOCAL ROLE tracker_owner;
 
 CREATE FUNCTION task_schedules_begin() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM now() AT TIME ZONE NEW.time_zone; -- refuses one that does not exist
+    BEGIN
+        PERFORM now() AT TIME ZONE NEW.time_zone;
+    EXCEPTION WHEN invalid_parameter_value THEN
+        RAISE EXCEPTION 'there is no time zone %', NEW.time_zone
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'task_schedules_time_zone';
+    END;
     IF TG_OP = 'UPDATE' AND ((OLD.cron, OLD.every, OLD.time_zone) IS DISTINCT FROM (NEW.cron, NEW.every, NEW.time_zone)
                              OR (NEW.enabled AND NOT OLD.enabled)) THEN
         NEW.next_run_at := NULL;
