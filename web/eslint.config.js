@@ -20,7 +20,11 @@ export default defineConfig(
         languageOptions: { globals: globals.browser, parserOptions: { projectService: true } },
         rules: {
             '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { attributes: false } }],
-            '@typescript-eslint/switch-exhaustiveness-check': 'error',
+            // A scrolling region must be reachable by keyboard.
+      'jsx-a11y/no-noninteractive-tabindex': ['error', { roles: ['region', 'tabpanel'], tags: [] }],
+      // Warns of a library that the React compiler, which is not used here, could not memoize.
+      'react-hooks/incompatible-library': 'off',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
         },
     },
 );
