@@ -21,10 +21,10 @@ export default defineConfig(
         rules: {
             '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { attributes: false } }],
             // A scrolling region must be reachable by keyboard.
-      'jsx-a11y/no-noninteractive-tabindex': ['error', { roles: ['region', 'tabpanel'], tags: [] }],
-      // Warns of a library that the React compiler, which is not used here, could not memoize.
-      'react-hooks/incompatible-library': 'off',
-      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+            'jsx-a11y/no-noninteractive-tabindex': ['error', { roles: ['region', 'tabpanel'], tags: [] }],
+            // Warns of a library that the React compiler, which is not used here, could not memoize.
+            'react-hooks/incompatible-library': 'off',
+            '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
         },
     },
 );

@@ -1,32 +1,49 @@
 // The pages of the admin panel and their addresses.
+import { plainSearch } from '@tracker/shared/shell/search.ts';
 import { NotFound, PageCrash } from '@tracker/shared/shell/pages.tsx';
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 import { Frame } from './Frame';
-import { OverviewPage } from './overview/OverviewPage';
 
 const root = createRootRoute({ notFoundComponent: NotFound });
+const passwords = () => import('@tracker/shared/shell/PasswordPages.tsx');
 const forgot = createRoute({
   getParentRoute: () => root,
   path: '/forgot-password',
-  component: lazyRouteComponent(() => import('@tracker/shared/shell/PasswordPages.tsx'), 'ForgotPasswordPage'),
+  component: lazyRouteComponent(passwords, 'ForgotPasswordPage'),
 });
 const reset = createRoute({
   getParentRoute: () => root,
   path: '/reset-password',
-  component: lazyRouteComponent(() => import('@tracker/shared/shell/PasswordPages.tsx'), 'ResetPasswordPage'),
+  component: lazyRouteComponent(passwords, 'ResetPasswordPage'),
 });
 
 // Everything below needs a session.
 const frame = createRoute({ getParentRoute: () => root, id: 'frame', component: Frame });
-const overview = createRoute({ getParentRoute: () => frame, path: '/', component: OverviewPage });
+const dashboard = createRoute({
+  getParentRoute: () => frame,
+  path: '/',
+  component: lazyRouteComponent(() => import('./dashboard/DashboardPage'), 'DashboardPage'),
+});
 const profile = createRoute({
   getParentRoute: () => frame,
   path: '/profile',
   component: lazyRouteComponent(() => import('@tracker/shared/shell/ProfilePage.tsx'), 'ProfilePage'),
 });
+const resourcePages = () => import('./resource/ResourceRoutes');
+const list = createRoute({
+  getParentRoute: () => frame,
+  path: '/$resource',
+  component: lazyRouteComponent(resourcePages, 'ListRoute'),
+});
+const row = createRoute({
+  getParentRoute: () => frame,
+  path: '/$resource/$id',
+  component: lazyRouteComponent(resourcePages, 'RowRoute'),
+});
 
 export const router = createRouter({
-  routeTree: root.addChildren([forgot, reset, frame.addChildren([overview, profile])]),
+  ...plainSearch,
+  routeTree: root.addChildren([forgot, reset, frame.addChildren([dashboard, profile, list, row])]),
   defaultErrorComponent: PageCrash,
   defaultNotFoundComponent: NotFound,
   scrollRestoration: true,

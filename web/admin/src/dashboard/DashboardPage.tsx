@@ -1,0 +1,4 @@
+// The dashboard: placeholder of the real one.
+export function DashboardPage() {
+  return null;
+}
