@@ -12,6 +12,7 @@
 #include "api/apple_accounts.h"
 #include "api/geocoding.h"
 #include "api/health.h"
+#include "api/judging.h"
 #include "api/live.h"
 #include "api/live_hub.h"
 #include "api/map_tiles.h"
@@ -52,6 +53,8 @@ static const struct {
     { apple_account_routes, &apple_account_route_count },
     { provider_profile_routes, &provider_profile_route_count },
     { tracker_refresh_routes, &tracker_refresh_route_count },
+    { status_override_routes, &status_override_route_count },
+    { replay_routes, &replay_route_count },
     { statistics_routes, &statistics_route_count },
     { dashboard_routes, &dashboard_route_count },
     { pipeline_routes, &pipeline_route_count },
@@ -184,6 +187,8 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     apple_account_schemas(add, to);
     provider_profile_schemas(add, to);
     tracker_refresh_schemas(add, to);
+    judging_override_schemas(add, to);
+    judging_replay_schemas(add, to);
     statistics_schemas(add, to);
     dashboard_schemas(add, to);
     pipeline_schemas(add, to);

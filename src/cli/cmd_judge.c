@@ -10,7 +10,7 @@
 #include "base/timeutil.h"
 #include "cli/cli.h"
 #include "cli/database.h"
-#include "jobs/judge.h"
+#include "jobs/judge_choice.h"
 
 #define MAX_THREADS 32
 
@@ -23,16 +23,12 @@
 
 static bool passes(const struct error *err)
 {
-    return error_is(err, "database_unavailable") || error_is(err, "database_busy") ||
-           error_is(err, "unavailable");
+    return error_is(err, "database_unavailable") || error_is(err, "unavailable");
 }
-
-#define PREVIEW_PAGE 64 /* trackers compared in one go */
 
 struct judge_command {
     const struct config *config;
-    int64_t tracker, run, client; /* 0: not given */
-    int64_t from;                 /* JUDGE_BEGINNING: not given */
+    struct judge_choice choice;
     bool all, preview;
     int64_t threads;
 };
@@ -119,48 +115,27 @@ static bool judge_all(const struct judge_command *command, struct error *err)
 
 /* ---- which trackers anew ---- */
 
-/* A run's trackers are all that ever belonged to it. */
-#define CHOSEN                                                                                               \
-    "FROM trackers t WHERE ($1 = 0 OR t.id = $1) AND ($2 = 0 OR t.client_id = $2)"                           \
-    " AND ($3 = 0 OR EXISTS (SELECT FROM tracker_runs r WHERE r.tracker_id = t.id AND r.production_run_id = $3))"
-
 static bool request_replay(const struct judge_command *command, struct db *db, struct error *err)
 {
-    struct rows *rows = db_query(db,
-                                 "INSERT INTO report_inbox (tracker_id, reported_at, reason)"
-                                 " SELECT t.id, CASE WHEN $4 THEN $5 END, 'request' " CHOSEN " ORDER BY t.id",
-                                 "iiibt", command->tracker, command->client, command->run,
-                                 (int)(command->from != JUDGE_BEGINNING), command->from);
-    if (!rows_ok(rows))
-        return cli_rows_failed(rows, err);
-    if (rows_affected(rows) == 0 && !command->all)
+    int64_t trackers;
+    if (!judge_choice_request(&command->choice, db, &trackers, err))
+        return false;
+    if (trackers == 0 && !command->all)
         return error_set(err, "not_found", "there is no such tracker");
-    fprintf(stderr, "judging %zu trackers anew\n", rows_affected(rows));
+    fprintf(stderr, "judging %" PRId64 " trackers anew\n", trackers);
     return true;
 }
 
-/* The next page of trackers after *last, compared. *more: there may be another page. */
-static bool preview_page(const struct judge_command *command, struct db *db, struct arena *arena,
-                         int64_t *last, struct json *json, struct judge_preview *preview, bool *more,
-                         struct error *err)
+static bool preview_pages(const struct judge_command *command, struct db *db, struct arena *arena,
+                          struct json *json, struct judge_preview *preview, struct error *err)
 {
     const struct judging judging = { .config = command->config, .db = db, .arena = arena };
-    struct judge_claim claims[PREVIEW_PAGE];
-    arena_reset(arena);
-    db_use(db, arena, NULL);
-    struct rows *rows = db_query(db, "SELECT t.id " CHOSEN " AND t.id > $4 ORDER BY t.id LIMIT $5", "iiiii",
-                                 command->tracker, command->client, command->run, *last,
-                                 (int64_t)PREVIEW_PAGE);
-    if (!rows_ok(rows))
-        return cli_rows_failed(rows, err);
-    size_t n = rows_count(rows);
-    *more = n == PREVIEW_PAGE;
-    for (size_t i = 0; i < n; i++)
-        claims[i] = (struct judge_claim){ .tracker = rows_int(rows, i, 0), .from = command->from };
-    if (n == 0)
-        return true;
-    *last = claims[n - 1].tracker;
-    return judge_preview(&judging, claims, n, json, preview, err);
+    enum judge_page page = JUDGE_PAGE_DONE;
+    for (int64_t last = 0; page == JUDGE_PAGE_DONE;) {
+        page = judge_choice_preview(&judging, &command->choice, &last, json, preview, err);
+        arena_reset(arena);
+    }
+    return page == JUDGE_PAGE_LAST;
 }
 
 static bool preview(const struct judge_command *command, struct db *db, struct arena *arena,
@@ -169,18 +144,16 @@ static bool preview(const struct judge_command *command, struct db *db, struct a
     struct judge_preview result = { 0 };
     struct buf buf = { 0 };
     struct json json;
-    int64_t last = 0;
-    bool more = true, good = true;
 
     json_begin(&json, &buf);
     json_start_object(&json);
     json_key(&json, "changes");
     json_start_array(&json);
-    while (good && more)
-        good = preview_page(command, db, arena, &last, &json, &result, &more, err);
+    bool good = preview_pages(command, db, arena, &json, &result, err);
     json_end_array(&json);
-    json_put_int(&json, "rows", result.rows);
+    json_put_int(&json, "trackers", result.trackers);
     json_put_int(&json, "trackers_changed", result.trackers_changed);
+    json_put_int(&json, "rows", result.rows);
     json_end_object(&json);
     if (good)
         printf("%s\n", buf_text(&buf));
@@ -211,7 +184,7 @@ static bool take_id(const char *text, int64_t *id)
 
 static int run(int argc, char **argv, const struct config *config)
 {
-    struct judge_command command = { .config = config, .from = JUDGE_BEGINNING, .threads = 2 };
+    struct judge_command command = { .config = config, .choice.from = JUDGE_BEGINNING, .threads = 2 };
     const char *tracker = NULL, *production_run = NULL, *client = NULL, *all = NULL, *from = NULL,
                *replay = NULL, *show = NULL, *threads = NULL;
     int positional;
@@ -231,10 +204,10 @@ static int run(int argc, char **argv, const struct config *config)
         return cli_usage("judge", "give only one of --tracker, --run, --client and --all");
     if (!anew && (chosen > 0 || from != NULL))
         return cli_usage("judge", "choosing trackers or a time goes with --replay or --preview");
-    if (!take_id(tracker, &command.tracker) || !take_id(production_run, &command.run) ||
-        !take_id(client, &command.client))
+    if (!take_id(tracker, &command.choice.tracker) || !take_id(production_run, &command.choice.run) ||
+        !take_id(client, &command.choice.client))
         return cli_usage("judge", "--tracker, --run and --client take an id");
-    if (from != NULL && !time_parse(from, &command.from))
+    if (from != NULL && !time_parse(from, &command.choice.from))
         return cli_usage("judge", "--from takes a time such as 2026-05-01T00:00:00Z");
     if (threads != NULL && !parse_i64_range(threads, 1, MAX_THREADS, &command.threads))
         return cli_usage("judge", "--threads takes 1 to %d", MAX_THREADS);

@@ -4,8 +4,11 @@
 #include <stdlib.h>
 
 static const struct task_type *const types[] = {
-    &client_erase_task,        &maintenance_tidy_task, &account_sign_in_task, &account_request_code_task,
-    &account_submit_code_task, &fetch_now_task,        &history_refresh_task, NULL,
+    &client_erase_task,        &maintenance_tidy_task,
+    &account_sign_in_task,     &account_request_code_task,
+    &account_submit_code_task, &fetch_now_task,
+    &history_refresh_task,     &judge_preview_place_task,
+    &judge_replay_task,        NULL,
 };
 
 static const struct duty *const duties[] = {

@@ -32,6 +32,8 @@ extern const struct task_type account_submit_code_task;
 /* judge */
 extern const struct duty judge_exceptions_duty;
 extern const struct duty judge_inbox_duty;
+extern const struct task_type judge_preview_place_task;
+extern const struct task_type judge_replay_task;
 
 /* geocode */
 extern const struct duty geocode_due_duty;

@@ -31,12 +31,13 @@ static int by_tracker(const void *a, const void *b)
 static bool claim(const struct judging *judging, struct rows **claimed, struct judge_claim **claims,
                   struct error *err)
 {
-    *claimed = db_query(judging->db,
-                        "SELECT tracker_id, from_start, reported_at, reports, oldest_at FROM claim_inbox($1::integer)"
-                        " ORDER BY oldest_at, tracker_id",
-                        "i", (int64_t)BATCH_TRACKERS);
+    *claimed = db_query(
+        judging->db,
+        "SELECT tracker_id, from_start, reported_at, reports, oldest_at FROM claim_inbox($1::integer)"
+        " ORDER BY oldest_at, tracker_id",
+        "i", (int64_t)BATCH_TRACKERS);
     if (!rows_ok(*claimed))
-        return judge_failed(*claimed, "taking trackers from the inbox", err);
+        return database_failed(*claimed, "taking trackers from the inbox", err);
     *claims = arena_alloc(judging->arena, (rows_count(*claimed) + 1) * sizeof(**claims));
     for (size_t i = 0; i < rows_count(*claimed); i++)
         (*claims)[i] = (struct judge_claim){ .tracker = rows_int(*claimed, i, 0),
@@ -76,7 +77,7 @@ static bool put_back_what_is_too_much(const struct judging *judging, const struc
                 "ibtit", subject->tracker, (int)rows_bool(claimed, i, 1), rows_time(claimed, i, 2),
                 rows_int(claimed, i, 3), rows_time(claimed, i, 4));
             if (!rows_ok(rows))
-                return judge_failed(rows, "putting trackers back into the inbox", err);
+                return database_failed(rows, "putting trackers back into the inbox", err);
         }
     }
     size_t kept = 0;
@@ -134,7 +135,7 @@ int64_t judge_expand(const struct judging *judging, struct error *err)
     struct rows *rows = db_query(judging->db, "SELECT expand_replays($1::integer)", "i",
                                  (int64_t)EXPAND_REQUESTS);
     if (!rows_ok(rows)) {
-        judge_failed(rows, "taking replay requests", err);
+        database_failed(rows, "taking replay requests", err);
         return -1;
     }
     return rows_int(rows, 0, 0);

@@ -44,7 +44,8 @@ struct judge_claim {
  * count them, also those beyond JUDGE_PREVIEW_ROWS, which are not appended. */
 #define JUDGE_PREVIEW_ROWS 1000 /* of one call; a person reads them */
 struct judge_preview {
-    int64_t rows, trackers_changed;
+    int64_t trackers;               /* looked at; counted by the caller */
+    int64_t rows, trackers_changed; /* rows that differ; trackers whose history does */
 };
 MUST_CHECK bool judge_preview(const struct judging *judging, const struct judge_claim *claims, size_t n,
                               struct json *out, struct judge_preview *preview, struct error *err);

@@ -3,6 +3,7 @@
 #ifndef JOBS_JUDGE_BATCH_H
 #define JOBS_JUDGE_BATCH_H
 
+#include "jobs/failure.h"
 #include "jobs/judge.h"
 #include "tracking/timeline.h"
 #include "tracking/watch.h"
@@ -105,8 +106,5 @@ MUST_CHECK bool judge_compare(const struct judging *judging, struct batch *batch
 
 /* Tell open streams and the notifier, after the commit. */
 void judge_announce(const struct judging *judging, const struct batch *batch);
-
-/* A failed statement as an error; false. Codes: database_unavailable and database_busy (again later), database_error. */
-bool judge_failed(const struct rows *rows, const char *what, struct error *err);
 
 #endif

@@ -17,14 +17,6 @@ struct rules judge_rules(const struct config *config)
                            .dwell_period = config->dwell_period };
 }
 
-bool judge_failed(const struct rows *rows, const char *what, struct error *err)
-{
-    if (rows_status(rows) == DB_UNAVAILABLE)
-        return error_set(err, "database_unavailable", "%s: the database cannot be reached", what);
-    bool again = rows_status(rows) == DB_CONFLICT || rows_status(rows) == DB_TIMEOUT;
-    return error_set(err, again ? "database_busy" : "database_error", "%s: %s", what, rows_message(rows));
-}
-
 static enum place_kind kind_of(const char *text)
 {
     if (text == NULL)
@@ -131,7 +123,7 @@ bool judge_resume(const struct judging *judging, const struct judge_claim *claim
     struct rows *rows = db_query(judging->db, resume_sql, "aTiii", trackers, n, times, n,
                                  config->min_confidence, config->max_accuracy, config->confirm_reports);
     if (!rows_ok(rows))
-        return judge_failed(rows, "finding where to judge from", err);
+        return database_failed(rows, "finding where to judge from", err);
     *batch = (struct batch){ .count = rows_count(rows) };
     batch->subjects = arena_zalloc(judging->arena, batch->count, sizeof(struct subject));
     for (size_t i = 0; i < batch->count; i++)
@@ -227,7 +219,7 @@ static bool load_reports(const struct judging *judging, struct batch *batch, con
                                  batch->count, config->min_confidence, config->max_accuracy,
                                  (double)config->entry_slack);
     if (!rows_ok(rows))
-        return judge_failed(rows, "loading reports", err);
+        return database_failed(rows, "loading reports", err);
     struct report *reports = arena_zalloc(judging->arena, rows_count(rows) + 1, sizeof(*reports));
     struct candidate *places = arena_zalloc(judging->arena, rows_count(rows) + 1, sizeof(*places));
     size_t at = 0;
@@ -251,7 +243,7 @@ static bool load_overrides(const struct judging *judging, struct batch *batch, c
     struct rows *rows = db_query(judging->db, overrides_sql, "aT", trackers, batch->count, times,
                                  batch->count);
     if (!rows_ok(rows))
-        return judge_failed(rows, "loading statuses set by hand", err);
+        return database_failed(rows, "loading statuses set by hand", err);
     struct override *overrides = arena_alloc(judging->arena, (rows_count(rows) + 1) * sizeof(*overrides));
     size_t at = 0;
     for (size_t i = 0; i < batch->count; i++) {

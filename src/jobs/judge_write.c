@@ -228,7 +228,7 @@ static bool write_flags(const struct judging *judging, const struct batch *batch
     }
     struct rows *rows = db_query(judging->db, flags_sql, "aTaTNNS", reach.trackers, reach.n, reach.times,
                                  reach.n, tracker, n, at, n, latitude, n, longitude, n, reason, n);
-    return rows_ok(rows) || judge_failed(rows, "flagging reports", err);
+    return rows_ok(rows) || database_failed(rows, "flagging reports", err);
 }
 
 /* ---- exceptions ---- */
@@ -289,7 +289,7 @@ static bool write_exceptions(const struct judging *judging, const struct batch *
     if (rows_ok(rows))
         rows = db_query(judging->db, begin_exceptions_sql, "aSaTT", tracker, n, kind, n, place, n, since, n,
                         ended, n);
-    return rows_ok(rows) || judge_failed(rows, "writing exceptions", err);
+    return rows_ok(rows) || database_failed(rows, "writing exceptions", err);
 }
 
 /* ---- the trackers' own rows ---- */
@@ -345,7 +345,7 @@ static bool write_trackers(const struct judging *judging, const struct batch *ba
     struct rows *rows = db_query(judging->db, trackers_sql, "aSTaTBTFFRHH", id, n, status, n, since, n, place,
                                  n, judged, n, reported, n, at, n, latitude, n, longitude, n, accuracy, n,
                                  confidence, n, battery, n);
-    return rows_ok(rows) || judge_failed(rows, "writing trackers", err);
+    return rows_ok(rows) || database_failed(rows, "writing trackers", err);
 }
 
 /* ---- the end of the transaction ---- */
@@ -375,21 +375,21 @@ static bool settle(const struct judging *judging, const struct batch *batch, str
     if (n > 0) {
         struct rows *rows = db_query(judging->db, "SELECT settle_facts($1, $2)", "aT", trackers, n, times, n);
         if (!rows_ok(rows))
-            return judge_failed(rows, "settling what is to be told", err);
+            return database_failed(rows, "settling what is to be told", err);
     }
     struct rows *rows = db_query(judging->db, "SELECT bump_generations($1)", "a", clients, batch->count);
-    return rows_ok(rows) || judge_failed(rows, "noting the change", err);
+    return rows_ok(rows) || database_failed(rows, "noting the change", err);
 }
 
 bool judge_write(const struct judging *judging, struct batch *batch, struct error *err)
 {
     struct rows *history = query_history(judging, batch, history_sql);
     if (!rows_ok(history))
-        return judge_failed(history, "writing the status history", err);
+        return database_failed(history, "writing the status history", err);
     note_changes(batch, history);
     struct rows *events = query_events(judging, batch, events_sql);
     if (!rows_ok(events))
-        return judge_failed(events, "writing events", err);
+        return database_failed(events, "writing events", err);
     return write_flags(judging, batch, err) && write_exceptions(judging, batch, err) &&
            write_trackers(judging, batch, err) && settle(judging, batch, err);
 }
@@ -413,10 +413,10 @@ bool judge_compare(const struct judging *judging, struct batch *batch, struct js
 {
     struct rows *history = query_history(judging, batch, history_preview_sql);
     if (!rows_ok(history))
-        return judge_failed(history, "comparing the status history", err);
+        return database_failed(history, "comparing the status history", err);
     struct rows *events = query_events(judging, batch, events_preview_sql);
     if (!rows_ok(events))
-        return judge_failed(events, "comparing events", err);
+        return database_failed(events, "comparing events", err);
     /* A tracker whose events change has a changed history too, except for stays; it is counted where it is
      * first seen. */
     int64_t last = 0, none = 0;

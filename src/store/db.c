@@ -76,6 +76,11 @@ void db_use(struct db *db, struct arena *arena, const struct db_context *context
     db_set_context(db, context);
 }
 
+void db_use_arena(struct db *db, struct arena *arena)
+{
+    db->arena = arena;
+}
+
 const struct db_stats *db_stats(const struct db *db)
 {
     return &db->stats;

@@ -48,6 +48,10 @@ void db_free(struct db *db);                         /* NULL is allowed */
  * reset the arena in its middle, when it needs no earlier result any more. */
 void db_use(struct db *db, struct arena *arena, const struct db_context *context);
 
+/* Results of what follows go to another arena, in the middle of a unit of work or of a transaction: a long
+ * one goes by pages, each with an arena that is reset after it. */
+void db_use_arena(struct db *db, struct arena *arena);
+
 /* Change the context in the middle of a unit of work, outside a transaction. Texts are not copied and must
  * outlive their use. */
 void db_set_context(struct db *db, const struct db_context *context);

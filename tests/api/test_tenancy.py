@@ -258,6 +258,19 @@ OPERATIONS: dict[str, Example] = {
     "POST /api/v1/trackers/{id}/history-refresh": by_admin(
         202, "trackers", lambda t, row: {"from": "2026-01-31T12:00:00Z"}
     ),
+    "PUT /api/v1/trackers/{id}/status-override": managed(
+        200, "trackers", body=lambda t, row: {"status": "DELIVERED", "reason": "seen there"}
+    ),
+    "GET /api/v1/trackers/{id}/status-override": read_by_all("overridden-trackers"),
+    "DELETE /api/v1/trackers/{id}/status-override": managed(204, "overridden-trackers"),
+    **{
+        f"POST /api/v1/{what}/{{id}}/replay": managed(202, what, body=lambda t, row: {"preview": True})
+        for what in ("trackers", "production-runs", "clients")
+    },
+    **{
+        f"POST /api/v1/{what}/{{id}}/preview": managed(202, what, body=lambda t, row: {"radius_m": 600})
+        for what in ("storage-locations", "delivery-locations")
+    },
     **{
         f"GET /api/v1/trackers/{{id}}/{what}": read_by_all("trackers")
         for what in ("reports", "history", "events", "status-history", "exceptions")
@@ -327,6 +340,11 @@ class World:
                     f"UPDATE apple_accounts SET state = '{state}' WHERE id = {account}", "tracker"
                 )
             return account
+        if kind == "overridden-trackers":
+            tracker = self.post("trackers")
+            status = {"status": "DELIVERED", "reason": "seen there"}
+            assert self.admin.put(f"/trackers/{tracker}/status-override", json=status).status_code == 200
+            return tracker
         if kind == "provider-profiles":
             body = {"name": uuid.uuid4().hex, "document": {"format": 1}}
             return created(self.admin.post("/provider-profiles", json=body))["id"]
@@ -446,7 +464,7 @@ def test_status(
         member = make_user("user", clients=[tenant.id])
         target, session = member.user["id"], world.session(member)
     elif example.target:
-        target = world.target(example.target, harmless=label.startswith(("GET", "PATCH")))
+        target = world.target(example.target, harmless=label.startswith(("GET", "PATCH")) or "/replay" in label)
     if label.endswith("/restore"):
         archived = admin.post(
             label.split(" ")[1].replace("{id}", str(target)).replace("/restore", "/archive").removeprefix("/api/v1")
