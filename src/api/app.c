@@ -16,6 +16,7 @@
 #include "api/live.h"
 #include "api/live_hub.h"
 #include "api/map_tiles.h"
+#include "api/notifications.h"
 #include "api/pipeline.h"
 #include "api/replica.h"
 #include "api/resources.h"
@@ -26,6 +27,7 @@
 #include "api/shared.h"
 #include "api/statistics.h"
 #include "api/sublists.h"
+#include "api/task_start.h"
 #include "api/tracker_import.h"
 #include "base/encode.h"
 #include "http/openapi.h"
@@ -46,6 +48,7 @@ static const struct {
     { admin_routes, &admin_route_count },
     { health_routes, &health_route_count },
     { stream_routes, &stream_route_count },
+    { notification_routes, &notification_route_count },
     { tracker_import_routes, &tracker_import_route_count },
     { tracker_key_routes, &tracker_key_route_count },
     { report_routes, &report_route_count },
@@ -66,7 +69,8 @@ static const struct {
 };
 
 /* Resources whose reading routes are generated and whose writes are written by hand. */
-static const struct resource *const account_resources[] = { &users_resource, &api_keys_resource };
+static const struct resource *const account_resources[] = { &users_resource, &api_keys_resource,
+                                                            &notifications_resource };
 
 /* More routes than this are a loop gone wrong. */
 #define MAX_ROUTES 512
@@ -183,6 +187,7 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     history_schemas(add, to);
     geocoding_schemas(add, to);
     live_schemas(add, to);
+    notification_schemas(add, to);
     start_schemas(add, to);
     apple_account_schemas(add, to);
     provider_profile_schemas(add, to);

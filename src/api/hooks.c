@@ -14,8 +14,8 @@ struct reading {
 };
 static _Thread_local struct reading reading;
 
-/* Reads of tenant rows that change only by writes. The audit log grows with every write, and shapes of
- * locations by the clock. */
+/* Reads of tenant rows that change only by writes, and are the same for all who see the tenant. The audit log
+ * grows with every write, and shapes of locations by the clock. */
 static bool cacheable(const struct request *req)
 {
     if (req->route == NULL)
@@ -23,7 +23,8 @@ static bool cacheable(const struct request *req)
     if (!resource_reads(req->route))
         return req->route->flags & ROUTE_KEPT;
     const struct resource *resource = req->route->data;
-    return resource->tenant != NULL && !(resource->flags & (RESOURCE_REREAD | RESOURCE_UNVERSIONED));
+    return resource->tenant != NULL &&
+           !(resource->flags & (RESOURCE_REREAD | RESOURCE_UNVERSIONED | RESOURCE_OWN));
 }
 
 /* A caller may ask not to be answered from memory (RFC 9111, 5.2.1.4). */

@@ -37,6 +37,7 @@ enum field_type {
     FIELD_AREA,        /* GeoJSON Polygon or MultiPolygon */
     FIELD_OBJECT,      /* a JSON object: jsonb; read only when it has several columns (`columns`) */
     FIELD_STRING_LIST, /* text[], read only */
+    FIELD_WORDS,       /* array of some of `words`, at least one, each once; `cast` names the SQL type */
     FIELD_BOX,         /* filter only: a box on the map that holds the position; `column` as for POSITION */
 };
 
@@ -121,6 +122,7 @@ enum resource_flags {
     RESOURCE_UNVERSIONED = 1 << 5, /* rows never change: the ETag is made of the id alone */
     RESOURCE_REREAD = 1 << 6, /* what a write returns may differ from what a read then shows: read it again */
     RESOURCE_LIST_ONLY = 1 << 7, /* no route reads one row by its id */
+    RESOURCE_OWN = 1 << 9,       /* rows are the caller's own, by row security: answers are nobody else's */
     RESOURCE_GEOCODED = 1 << 8,  /* an `address` without a `center` is looked up before validation */
 };
 

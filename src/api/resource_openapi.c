@@ -75,6 +75,17 @@ static void put_items(struct json *json, const char *type)
     json_end_object(json);
 }
 
+static void put_word_items(struct json *json, const char *const *words)
+{
+    json_put_int(json, "minItems", 1);
+    json_put_bool(json, "uniqueItems", true);
+    json_key(json, "items");
+    json_start_object(json);
+    json_put_text(json, "type", "string");
+    put_words(json, words, false);
+    json_end_object(json);
+}
+
 /* input: as a body gives it; output is not bound, so that a bound may be narrowed without lying about old
  * rows. */
 static void put_value(struct json *json, const struct field *field, bool input, bool nullable)
@@ -139,6 +150,10 @@ static void put_value(struct json *json, const struct field *field, bool input, 
             put_reference(json, field->schema, nullable);
         else
             put_type(json, "object", nullable);
+        break;
+    case FIELD_WORDS:
+        put_type(json, "array", nullable);
+        put_word_items(json, field->words);
         break;
     case FIELD_STRING_LIST:
         put_type(json, "array", nullable);

@@ -67,6 +67,7 @@ static const char *const type_casts[] = {
     [FIELD_AREA] = "text",
     [FIELD_OBJECT] = "jsonb",
     [FIELD_STRING_LIST] = "text[]",
+    [FIELD_WORDS] = "text[]",
     [FIELD_BOX] = "bigint",
 };
 

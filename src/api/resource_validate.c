@@ -151,6 +151,33 @@ static bool read_enum(struct reading *in)
     return true;
 }
 
+/* An array literal in the order of the field's words, which need no quotes. */
+static bool read_words(struct reading *in)
+{
+    if (!json_is_array(in->json) || json_array_size(in->json) == 0)
+        return wrong_type(in, "an array of at least one word");
+    uint64_t given = 0;
+    size_t i;
+    json_t *item;
+    json_array_foreach((json_t *)in->json, i, item)
+    {
+        int index = json_is_string(item) ? word_index(in->field->words, json_string_value(item)) : -1;
+        if (index < 0)
+            return wrong(in, "unknown_value", "must hold words of the list only");
+        if (given & UINT64_C(1) << index)
+            return wrong(in, "repeated", "must hold each word once");
+        given |= UINT64_C(1) << index;
+    }
+    struct buf list = { 0 };
+    for (i = 0; in->field->words[i] != NULL; i++)
+        if (given & UINT64_C(1) << i)
+            buf_printf(&list, "%c%s", list.len == 0 ? '{' : ',', in->field->words[i]);
+    buf_putc(&list, '}');
+    in->value->text = arena_strdup(in->problems->arena, buf_text(&list));
+    buf_free(&list);
+    return true;
+}
+
 static int hex_digit(char c)
 {
     return c >= '0' && c <= '9'   ? c - '0'
@@ -348,6 +375,7 @@ static bool (*const readers[])(struct reading *in) = {
     [FIELD_AREA] = read_area,
     [FIELD_OBJECT] = read_object,
     [FIELD_STRING_LIST] = NULL,
+    [FIELD_WORDS] = read_words,
     [FIELD_BOX] = NULL,
 };
 

@@ -21,6 +21,7 @@ const struct resource *const resources[] = {
     &apple_accounts_resource,
     &provider_profiles_resource,
     &task_schedules_resource,
+    &subscriptions_resource,
     NULL,
 };
 

@@ -21,6 +21,7 @@ extern const struct resource share_links_resource;
 extern const struct resource apple_accounts_resource;
 extern const struct resource provider_profiles_resource;
 extern const struct resource task_schedules_resource;
+extern const struct resource subscriptions_resource;
 
 /* All of them, in the order of the documentation; NULL-terminated. */
 extern const struct resource *const resources[];

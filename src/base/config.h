@@ -40,6 +40,8 @@ struct config {
     const char *master_key;
     /* mail */
     const char *smtp_url, *smtp_user, *smtp_password, *mail_from, *mail_folder;
+    /* notifications */
+    int64_t notify_max_age, notification_retention;
     /* import */
     int64_t import_max_rows;
     /* geocoding */

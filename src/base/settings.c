@@ -143,6 +143,10 @@ const struct setting config_settings[] = {
     SPAN("STUCK_AFTER", stuck_after, "4d", DAYS(1), DAYS(30), "Judging",
          "A tracker in transit that has not moved for this long is an exception; whole days."),
 
+    SPAN("NOTIFY_MAX_AGE", notify_max_age, "30d", HOURS(1), DAYS(3660), "Notifications",
+         "Facts that are older when they are found (imported reports, history judged again) are recorded and told to nobody."),
+    SPAN("NOTIFICATION_RETENTION", notification_retention, "180d", DAYS(1), DAYS(3660), "Notifications", "Notifications are kept for this long."),
+
     INT("WORKER_THREADS", worker_threads, "4", 1, 256, "Tasks", "Threads of one worker process; each has its own database and Redis connection."),
     SPAN("WORKER_STOP", worker_stop, "25s", SECONDS(1), HOURS(1), "Tasks",
          "Time for what runs to come to an end when a worker is asked to stop; what does not is handed back."),

@@ -35,6 +35,12 @@ extern const struct duty judge_inbox_duty;
 extern const struct task_type judge_preview_place_task;
 extern const struct task_type judge_replay_task;
 
+/* notify */
+extern const struct duty notify_clean_duty;
+extern const struct duty notify_facts_duty;
+extern const struct duty notify_outbox_duty;
+extern const struct duty notify_watch_duty;
+
 /* geocode */
 extern const struct duty geocode_due_duty;
 extern const struct duty geocode_clean_duty;

@@ -196,6 +196,20 @@ OPERATIONS: dict[str, Example] = {
     "GET /api/v1/geocoding/search": own(200),
     "GET /api/v1/geocoding/reverse": own(200),
     "GET /api/v1/stream": own(200),
+    # The subscription is the tenant's user's: nobody else of the tenant sees it.
+    "GET /api/v1/subscriptions": own(200),
+    "POST /api/v1/subscriptions": Example(
+        201, 201, 201, 422, "trackers", lambda t, row: {"tracker_id": row, "kinds": ["silent"]}
+    ),
+    "GET /api/v1/subscriptions/{id}": Example(404, 404, 200, 404, "subscriptions"),
+    "PATCH /api/v1/subscriptions/{id}": Example(
+        404, 404, 200, 404, "subscriptions", lambda t, row: {"kinds": ["delivered"]}
+    ),
+    "DELETE /api/v1/subscriptions/{id}": Example(404, 404, 204, 404, "subscriptions"),
+    "GET /api/v1/notifications": own(200),
+    "GET /api/v1/notifications/{id}": Example(404, 404, 200, 404, "notifications"),
+    "GET /api/v1/notifications/unread-count": own(200),
+    "POST /api/v1/notifications/read": own(200, body=lambda t, row: {"all": True}),
     "GET /api/v1/admin/performance": Example(200, 403, 403, 403),
     "POST /api/v1/trackers/import": managed(200, "", strange=422),
     "GET /api/v1/trackers/import/template": Example(200, 200, 403, 200),
@@ -327,6 +341,11 @@ class World:
             return created(self.admin.post("/users", json=person(self.tenant, 0)))["id"]
         if kind == "api-keys":
             return created(self.tenant.user.post("/api-keys", json={"name": uuid.uuid4().hex}))["id"]
+        if kind == "subscriptions":
+            body = {"tracker_id": self.post("trackers"), "kinds": ["delivered"]}
+            return created(self.tenant.user.post("/subscriptions", json=body))["id"]
+        if kind == "notifications":
+            return self.notification()
         if kind == "audit-log":
             brand = self.brand()
             entries = self.admin.get("/audit-log", params={"client_id": self.tenant.id}).json()["items"]
@@ -367,6 +386,20 @@ class World:
             newest = {"client_id": self.tenant.id, "sort": "-created_at", "limit": 1}
             return self.admin.get("/trackers", params=newest).json()["items"][0]["id"]
         return self.post(kind)
+
+    def notification(self) -> int:
+        """Told to the tenant's user; only workers tell."""
+        fact = (
+            "INSERT INTO notification_facts (client_id, tracker_id, kind, visit, happened_at, pending)"
+            f" VALUES ({self.tenant.id}, {self.post('trackers')}, 'delivered', tstzrange(now(), NULL), now(), false)"
+            " RETURNING *"
+        )
+        data = """'{"tracker": "t", "happened_at": "2026-01-01T00:00:00Z"}'"""
+        told = (
+            f"WITH f AS ({fact}) INSERT INTO notifications (client_id, user_id, fact_id, tracker_id, kind, data)"
+            f" SELECT client_id, {self.tenant.user.user['id']}, id, tracker_id, kind, {data} FROM f RETURNING id"
+        )
+        return int(self.server.postgres.psql(told, "tracker").split()[0])
 
     def session(self, user: ApiClient) -> int:
         with ApiClient(self.server.url) as other:
