@@ -161,6 +161,7 @@ def processes(env: dict[str, str], ports: dict[str, int], worker_url: str) -> li
         Process("simulator", sim, {"PYTHONPATH": str(ROOT / "sim")}, sim_url),
         Process("api", [str(TRACKERD), "api"], env, f"http://127.0.0.1:{ports['HTTP_PORT']}/health/ready"),
         Process("worker", [str(TRACKERD), "worker"], env | {"DATABASE_URL": worker_url}),
+        Process("scheduler", [str(TRACKERD), "scheduler"], env | {"DATABASE_URL": worker_url}),
         front_end("admin", ports["ADMIN_PORT"], ports),
         front_end("app", ports["APP_PORT"], ports),
         Process("docs", docs, ready_url=f"http://127.0.0.1:{docs_port}/", follow=False),

@@ -25,6 +25,24 @@ const char *error_json(struct arena *arena, const char *code, const char *messag
     return text;
 }
 
+const char *progress_json(struct arena *arena, int64_t done, int64_t total, const char *message)
+{
+    struct buf out = { 0 };
+    struct json json;
+    json_begin(&json, &out);
+    json_start_object(&json);
+    json_put_int(&json, "done", done);
+    if (total > 0)
+        json_put_int(&json, "total", total);
+    else
+        json_put_null(&json, "total");
+    json_put_text(&json, "message", message);
+    json_end_object(&json);
+    const char *text = arena_strndup(arena, buf_text(&out), out.len);
+    buf_free(&out);
+    return text;
+}
+
 void announce_state(struct redis *redis, const struct task_notice *notice)
 {
     struct buf data = { 0 };
@@ -69,6 +87,7 @@ void announce_end(struct worker_thread *thread, const struct task_row *row, cons
     const struct task_notice notice = { .id = row->id,
                                         .name = row->name,
                                         .state = ledger_state(end->end),
+                                        .progress = end->progress,
                                         .user_id = row->user_id,
                                         .client_id = row->client_id };
     announce_state(thread->redis, &notice);

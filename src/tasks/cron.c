@@ -123,7 +123,7 @@ static bool read_field(const char *text, const struct part *bounds, bool strict,
         set(&own, value);
         if (bad)
             return error_set(err, "cron_invalid", "\"%s\": a step of zero", text);
-        if (strict && (!understood || !in_bounds(&part, own)))
+        if (strict && (!understood || wrapped || !in_bounds(&part, own)))
             return error_set(err, "cron_invalid",
                              "\"%.*s\" would never match; it takes numbers from %d to %d%s", (int)part.len,
                              part.text, part.least, part.most,

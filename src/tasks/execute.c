@@ -31,7 +31,7 @@ void task_progress(struct task_context *task, int64_t done, int64_t total, const
     run->done = done;
     run->total = total;
     snprintf(run->message, sizeof(run->message), "%s", message != NULL ? message : "");
-    run->progressed = true;
+    run->progressed = run->told = true;
     pthread_mutex_unlock(&run->worker->lock);
 }
 
@@ -222,6 +222,8 @@ static void execute(struct worker_thread *thread, const struct task_row *row)
     announce_state(thread->redis, &begun);
     enum task_verdict verdict = call(thread, type, row, &run, &answer, &err);
     struct ledger_result end = conclude(thread, row, &run, verdict, answer, &err);
+    if (run.told) /* what came since the last beat of the pulse */
+        end.progress = progress_json(thread->arena, run.done, run.total, run.message);
     bool counts = write_end(thread, row, &end); /* its lease is renewed until here */
     int64_t took = time_monotonic() - run.started_at;
     if (counts) {

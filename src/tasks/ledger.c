@@ -123,12 +123,14 @@ bool ledger_end(struct db *db, const struct ledger_scope *scope, const struct ta
         db,
         "UPDATE tasks SET state = $4, lease_until = NULL, finished_at = CASE WHEN $5 THEN now() END, "
         "result = $6::jsonb, error = $7::jsonb, run_at = CASE WHEN $4 = 'scheduled' THEN $8 ELSE run_at END, "
+        "progress = coalesce($10::jsonb, progress), "
         "attempts = CASE WHEN $4 = 'waiting' THEN attempts - 1 ELSE attempts END, "
         "sent_at = CASE WHEN $5 THEN sent_at WHEN $9 THEN now() END " /* the entry stays: the same message may
                                                                          come again */
         "WHERE id = $1 AND worker = $2 AND attempts = $3 AND state = 'running'",
-        "ssisbsstb", row->id, scope->worker, (int64_t)row->attempt, ends[result->end].state,
-        ends[result->end].final, result->result, result->error, result->run_at, result->end == LEDGER_LEFT);
+        "ssisbsstbs", row->id, scope->worker, (int64_t)row->attempt, ends[result->end].state,
+        ends[result->end].final, result->result, result->error, result->run_at, result->end == LEDGER_LEFT,
+        result->progress);
     if (!rows_ok(rows))
         return database_failed(rows, err);
     return rows_affected(rows) == 1 ||

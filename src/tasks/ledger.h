@@ -69,6 +69,7 @@ enum ledger_end {
 
 struct ledger_result {
     enum ledger_end end;
+    const char *progress;                   /* JSON text; NULL: as it was written last */
     const char *result;                     /* JSON text, or NULL */
     const char *error;                      /* JSON text {"code", "message"}, or NULL, */
     const char *error_code, *error_message; /* and its parts */

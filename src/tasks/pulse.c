@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/log.h"
 #include "base/timeutil.h"
 #include "tasks/result.h"
@@ -63,24 +62,6 @@ static void tell_run(struct worker *worker, const struct beat *beat, bool cancel
 
 /* ---- leases and progress ---- */
 
-static const char *progress_json(struct arena *arena, const struct beat *beat)
-{
-    struct buf out = { 0 };
-    struct json json;
-    json_begin(&json, &out);
-    json_start_object(&json);
-    json_put_int(&json, "done", beat->done);
-    if (beat->total > 0)
-        json_put_int(&json, "total", beat->total);
-    else
-        json_put_null(&json, "total");
-    json_put_text(&json, "message", beat->message);
-    json_end_object(&json);
-    const char *text = arena_strndup(arena, buf_text(&out), out.len);
-    buf_free(&out);
-    return text;
-}
-
 static void show_progress(struct pulse *pulse, const struct beat *beat, const char *progress)
 {
     const struct task_notice notice = { .id = beat->id,
@@ -97,7 +78,9 @@ static void renew(struct pulse *pulse, const struct beat *beat, bool message)
 {
     struct error err;
     bool cancelled = false;
-    const char *progress = beat->progressed ? progress_json(pulse->arena, beat) : NULL;
+    const char *progress = beat->progressed
+                               ? progress_json(pulse->arena, beat->done, beat->total, beat->message)
+                               : NULL;
     if (progress != NULL)
         show_progress(pulse, beat, progress);
     if (message && beat->stream_entry[0] != '\0')

@@ -39,6 +39,7 @@ struct task_run {
     int64_t done, total;
     char message[PROGRESS_MESSAGE];
     bool progressed; /* since it was written last */
+    bool told;       /* at all */
 };
 
 /* A copy of a run for the pulse, made under the lock: the run itself may end at any moment. */
@@ -112,6 +113,7 @@ void execute_duty(struct worker_thread *thread, struct duty_slot *slot);
 
 /* ---- announce.c: telling others how it went ---- */
 const char *error_json(struct arena *arena, const char *code, const char *message);
+const char *progress_json(struct arena *arena, int64_t done, int64_t total, const char *message);
 void announce_state(struct redis *redis, const struct task_notice *notice);
 void announce_end(struct worker_thread *thread, const struct task_row *row, const struct ledger_result *end,
                   double seconds);
