@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/timeutil.h"
 #include "cli/cli.h"
+#include "cli/secrets.h"
 #include "http/server.h"
 #include "jobs/jobs.h"
 #include "store/db.h"
@@ -96,47 +97,6 @@ static bool check_database(const struct config *config, struct error *err)
     return ok;
 }
 
-/* A random secret of the least length has far more; a repeated character or a short word has not. */
-#define MIN_DIFFERENT_CHARACTERS 8
-
-static bool guessable(const char *key, size_t len)
-{
-    bool seen[UCHAR_MAX + 1] = { false };
-    unsigned different = 0;
-    for (size_t i = 0; i < len; i++) {
-        different += !seen[(unsigned char)key[i]];
-        seen[(unsigned char)key[i]] = true;
-    }
-    return different < MIN_DIFFERENT_CHARACTERS;
-}
-
-/* A secret may be a list of keys; none of them may be a placeholder that somebody forgot to replace. */
-static bool check_secret(const char *name, const char *keys, const char *recipe, struct error *err)
-{
-    for (const char *key = keys; *key != '\0';) {
-        size_t len = strcspn(key, ",");
-        if (guessable(key, len))
-            return error_set(err, "secret_weak", "%s can be guessed; make one with: %s", name, recipe);
-        key += len + (key[len] == ',');
-    }
-    return true;
-}
-
-/* What else a secret must be (there, long enough, in the right form) is checked where it is used: app_new. */
-static bool check_secrets(const struct config *config, struct error *err)
-{
-    if (config->master_key[0] == '\0')
-        return error_set(err, "master_key_missing",
-                         "MASTER_KEY is not set; make one with: openssl rand -base64 32");
-    if (strcmp(config->environment, "production") != 0)
-        return true;
-    if (config->jwt_secret[0] == '\0')
-        return error_set(err, "jwt_secret_missing",
-                         "JWT_SECRET is not set; make one with: openssl rand -hex 32");
-    return check_secret("JWT_SECRET", config->jwt_secret, "openssl rand -hex 32", err) &&
-           check_secret("MASTER_KEY", config->master_key, "openssl rand -base64 32", err);
-}
-
 /* Blocked before threads start, so that only sigwait sees them. */
 static void block_stop_signals(sigset_t *stop)
 {
@@ -193,7 +153,7 @@ static int run(int argc, char **argv, const struct config *config)
     if (argc > 1)
         return cli_usage("api", "unexpected argument %s", argv[1]);
     struct error err;
-    if (!check_secrets(config, &err))
+    if (!secrets_check(config, &err))
         return cli_fail(&err);
     struct app *app = app_new(config, &err);
     if (app == NULL)

@@ -8,6 +8,7 @@
 #include "base/timeutil.h"
 #include "cli/cli.h"
 #include "cli/monitor.h"
+#include "cli/secrets.h"
 #include "jobs/jobs.h"
 #include "tasks/worker.h"
 
@@ -63,7 +64,7 @@ static int run(int argc, char **argv, const struct config *config)
         return cli_usage("worker", "--metrics-port is a port, or 0 for none");
 
     struct error err;
-    if (!cli_check_schema(config, &err))
+    if (!secrets_check(config, &err) || !cli_check_schema(config, &err))
         return cli_fail(&err);
     struct jobs_shared *shared = jobs_shared_new(config, &err);
     if (shared == NULL)

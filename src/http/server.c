@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -32,6 +33,11 @@
 #define ANSWER_HEAD_SIZE 4096u
 
 #define BACKLOG 1024
+
+/* Time for peers to stop using their connections while the server stops, and how often it looks. Longer than
+ * a request needs from a proxy's decision to us. Microseconds. */
+#define HANDOVER_TIME (500 * 1000)
+#define HANDOVER_STEP 2000
 
 /* Bodies of refused requests up to this are read to their end, so that the connection can go on. */
 #define DISCARD_LIMIT (64 * 1024)
@@ -215,7 +221,7 @@ static enum MHD_Result on_head(struct http_server *server, struct request *req, 
     struct error err;
     work_begins(server, req);
     head_read(server, req, method, version, &framing);
-    if (atomic_load_explicit(&server->draining, memory_order_relaxed) && req->status == 0) {
+    if (atomic_load_explicit(&server->closed, memory_order_relaxed) && req->status == 0) {
         p->close = true;
         reply_unavailable(req, "shutting_down", 1, "The server is stopping; try again in a moment.");
     }
@@ -580,15 +586,47 @@ static bool wait_until_idle(struct http_server *server, int64_t timeout)
     return idle;
 }
 
+/* Connections that the kernel has accepted for us would be reset with the listener, and whoever has sent a
+ * request on one could not know whether it took effect. */
+static void take_backlog(struct http_server *server, int listener)
+{
+    struct sockaddr_storage address;
+    int flags = fcntl(listener, F_GETFL);
+    if (flags < 0 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) < 0)
+        return;
+    for (;;) {
+        socklen_t len = sizeof(address);
+        int fd = accept4(listener, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            return;
+        if (MHD_add_connection(server->daemon, fd, (struct sockaddr *)&address, len) != MHD_YES)
+            return; /* it has closed fd */
+    }
+}
+
+/* A proxy hands requests over on connections that it keeps. Those that it has begun to send while we stop are
+ * answered like any other, with `Connection: close`; only then are idle connections closed. */
+static void let_peers_go(struct http_server *server)
+{
+    int64_t until = time_monotonic() + HANDOVER_TIME;
+    while (connections_count(server->connections) > 0 && time_monotonic() < until)
+        usleep(HANDOVER_STEP);
+}
+
 bool http_server_stop(struct http_server *server, int64_t timeout)
 {
+    int64_t started = time_monotonic();
     atomic_store(&server->draining, true);
-    int listener = MHD_quiesce_daemon(server->daemon);
-    if (listener != MHD_INVALID_SOCKET)
-        close(listener);
     sse_close_all(server);
-    bool idle = wait_until_idle(server, timeout);
-    if (!idle) {
+    int listener = MHD_quiesce_daemon(server->daemon);
+    if (listener != MHD_INVALID_SOCKET) {
+        take_backlog(server, listener);
+        close(listener);
+    }
+    let_peers_go(server);
+    atomic_store(&server->closed, true);
+    int64_t left = started + timeout - time_monotonic();
+    if (!wait_until_idle(server, left > 0 ? left : 0)) {
         LOG_WARN("requests are still running at the end of the time to stop",
                  LOG_NUM("requests", count_in_flight(server)));
         return false;
@@ -596,7 +634,7 @@ bool http_server_stop(struct http_server *server, int64_t timeout)
     for (size_t i = 0; i < ARRAY_LEN(gauges); i++)
         metric_gauge_forget(gauges[i]);
     /* A handler may still be on its way out of MHD_resume_connection, for an answer that has arrived. Nothing
-     * is pushed any more: every request that did not see `draining` was counted in flight. */
+     * is pushed any more: every request that did not see `closed` was counted in flight. */
     handlers_free(server->handlers);
     server->handlers = NULL;
     connections_end(server->connections);

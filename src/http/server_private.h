@@ -144,7 +144,8 @@ struct http_server {
     struct accounts *accounts;
     char id_prefix[17]; /* of request ids made here */
     _Atomic uint32_t id_next;
-    _Atomic bool draining;
+    _Atomic bool draining; /* stopping: every answer ends its connection */
+    _Atomic bool closed;   /* what arrives now is refused */
 
     pthread_mutex_t lock;
     pthread_cond_t idle;    /* in_flight became 0 */

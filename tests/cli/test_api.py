@@ -14,6 +14,7 @@ BINARY = os.environ.get("TRACKERD", str(Path(__file__).resolve().parents[2] / "b
 NO_DATABASE = "postgresql://nobody@/none?host=/nonexistent"
 GOOD_JWT = "9f3c" + "0123456789abcdef" * 4
 GOOD_MASTER = base64.b64encode(bytes(range(32))).decode()
+WRITTEN_MASTER = base64.b64encode(b"development-master-key-32-bytes!").decode()
 NULL_MASTER = base64.b64encode(bytes(32)).decode()
 
 
@@ -35,6 +36,11 @@ def start(**settings: str) -> str:
         ({"MASTER_KEY": GOOD_MASTER, "JWT_SECRET": "short but 8 kinds"}, "JWT_SECRET"),
         ({"MASTER_KEY": GOOD_MASTER, "JWT_SECRET": "a" * 64}, "JWT_SECRET can be guessed"),
         ({"MASTER_KEY": GOOD_MASTER, "JWT_SECRET": GOOD_JWT + "," + "a" * 64}, "JWT_SECRET can be guessed"),
+        ({"MASTER_KEY": WRITTEN_MASTER, "JWT_SECRET": GOOD_JWT}, "MASTER_KEY can be guessed"),
+        (
+            {"MASTER_KEY": GOOD_MASTER, "JWT_SECRET": "please-ChangeMe-0123456789abcdef0123"},
+            "JWT_SECRET can be guessed",
+        ),
         ({"MASTER_KEY": NULL_MASTER, "JWT_SECRET": GOOD_JWT}, "MASTER_KEY can be guessed"),
         ({"MASTER_KEY": "not thirty-two bytes", "JWT_SECRET": GOOD_JWT}, "MASTER_KEY must be 32 random bytes"),
     ],
