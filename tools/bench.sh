@@ -10,5 +10,6 @@ status=0
 "$BUILD/bench/findmy/decrypt_bench" --min 0.9 --threads 1 || status=1
 python3 bench/store/run.py "$BUILD/bench/store/query_bench" || status=1
 var/venv/bin/python bench/api/api_bench.py || status=1
+python3 bench/pipeline/run.py --build "$BUILD" || status=1
 
 exit $status
