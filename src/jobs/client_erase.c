@@ -25,7 +25,6 @@ static const struct {
     { "deliveries", "client_id = $1" },
     { "webhooks", "client_id = $1" },
     { "exclusion_areas", "client_id = $1" },
-    { "replay_requests", "client_id = $1" },
     { "production_run_locations", "client_id = $1" },
     { "production_runs", "client_id = $1" },
     { "location_shapes", "client_id = $1" },
@@ -35,6 +34,8 @@ static const struct {
                "HAVING array_agg(client_id) = ARRAY[$1::bigint])" },
     { "user_clients", "client_id = $1" },
     { "tracker_count_changes", "client_id = $1" },
+    { "replay_requests", "client_id = $1" }, /* triggers wrote these while the rest went */
+    { "status_dirty", "client_id = $1" },
     { "cache_generations", "client_id = $1" },
     { "audit_log", "client_id = $1" },
 };
