@@ -46,7 +46,8 @@ report() {
 step 'build with sanitizers' compile
 [[ ${#failed[@]} -eq 0 ]] || exit 1
 step 'unit tests' meson test -C $BUILD --print-errorlogs --no-rebuild
-for folder in tests/ops tests/db tests/store tests/tasks tests/http tests/cli tests/api tests/geocode tests/sim tests/truth sim/tests tests/docs; do
+for folder in tests/ops tests/db tests/store tests/tasks tests/http tests/cli tests/api tests/geocode tests/pipeline tests/sim tests/truth \
+    sim/tests tests/docs; do
     [[ -d $folder ]] && step "$folder" python_tests "$folder"
 done
 step 'front ends: unit tests' front_end_tests

@@ -13,6 +13,10 @@
 #define QUERY_MAX     500 /* characters; an address is shorter */
 #define LIMIT_DEFAULT 5
 
+/* Longest wait for a moment that a web geocoder's limit allows: a handler's thread waits with it. With one
+ * request a second few can wait at a time; the others are told to come again. */
+#define MAX_WAIT SECONDS(2)
+
 /* ---- asking ---- */
 
 struct question {
@@ -43,9 +47,10 @@ static bool begin(struct request *req, struct question *question)
 
 static struct geocode_manner manner_of(const struct request *req, size_t limit)
 {
+    int64_t timeout = req->app->config->geocoder_timeout;
     return (struct geocode_manner){ .remember = true,
                                     .limit = limit,
-                                    .max_wait = req->app->config->geocoder_timeout };
+                                    .max_wait = timeout < MAX_WAIT ? timeout : MAX_WAIT };
 }
 
 static void search_places(struct request *req, struct question *question, const char *query, size_t limit)

@@ -110,7 +110,7 @@ const struct setting config_settings[] = {
     SPAN("GEOCODER_INTERVAL", geocoder_interval, "1s", 0, HOURS(1), "Geocoding",
          "Least time between two requests to one server, over all processes. Public servers allow one a second."),
     SPAN("GEOCODER_TIMEOUT", geocoder_timeout, "5s", 100 * 1000, MINUTES(1), "Geocoding",
-         "Longest time for one request to a geocoder, and for waiting until one is allowed."),
+         "Longest time for one request to a geocoder."),
     INT("GEOCODE_PRECISION", geocode_precision, "2", 0, 5, "Geocoding",
         "Decimal places to which positions are rounded before their place is looked up, once for all in a cell: 2 is about 1 km, 3 about 100 m. Applied by geocode workers."),
     TEXT("PLACES_FOLDER", places_folder, "var/share/geonames", "Geocoding", "Folder with GeoNames files, for `trackerd places load --default`."),

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 
 /* Of one address; further commas are left out. */
-#define MAX_PARTS 8
+#define MAX_PARTS 6
 
 static bool failed(const struct rows *rows, struct error *err)
 {
@@ -97,11 +97,13 @@ const char *offline_parts(struct arena *arena, const char *query)
     return text;
 }
 
-/* $1 the parts, $2 how many places. A part is looked up as the beginning of a name; a name that is the part
- * as a whole is better, then one whose region or country is another part, then the larger town. Of one part
- * the largest 200 towns are looked at: whoever finds more has to type more. */
+/* $1 the parts, $2 how many places. A part is looked up as the beginning of a name (of one or two letters,
+ * which begin half of all names, as a word); a name that is the part as a whole is better, then one whose
+ * region or country is another part, then the larger town. Of one part the largest 200 towns are looked at:
+ * whoever finds more has to type more. */
 static const char search_sql[] =
-    "WITH parts AS (SELECT p.part, p.n, (phraseto_tsquery('simple', p.part)::text || ':*')::tsquery AS query "
+    "WITH parts AS (SELECT p.part, p.n, CASE WHEN octet_length(p.part) < 3 THEN phraseto_tsquery('simple', p.part) "
+    "ELSE (phraseto_tsquery('simple', p.part)::text || ':*')::tsquery END AS query "
     "FROM unnest(string_to_array($1, E'\\n')) WITH ORDINALITY p (part, n) "
     "WHERE phraseto_tsquery('simple', p.part)::text <> ''), "
     "hits AS (SELECT h.*, s.n, lower(s.part) = ANY (string_to_array(lower(concat_ws(',', h.name, h.ascii_name, "

@@ -102,7 +102,7 @@ def worker(server: Stack) -> Iterator[Callable[..., subprocess.Popen]]:
         if process.poll() is None:
             process.terminate()
     for process in running:
-        assert process.wait(30) in (0, -signal.SIGKILL), log_file.read_text()[-2000:]
+        assert process.wait(60) in (0, -signal.SIGKILL), log_file.read_text()[-2000:]
 
 
 def on_web(stand_in: GeocoderStandIn, kind: str, **more: str) -> dict[str, str]:

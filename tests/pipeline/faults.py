@@ -227,7 +227,7 @@ class FaultRun:
         self.seed, self.seconds = seed, seconds
         self.chance = random.Random(seed)
         self.feed = Feed(folder, self.chance, seconds)
-        settings = {"FETCH_CYCLE": "2s", "FETCH_INTERVAL": "2s", "LOG_LEVEL": "info", "TASK_RESULT_FORMAT": "json"}
+        settings = {"FETCH_CYCLE": "2s", "FETCH_INTERVAL": "2s", "LOG_LEVEL": "info", "WORKER_STOP": "8s"}
         self.system = System(folder, self.feed.sim, settings)
         # Killing the server is no crash of the machine, but must not forget what it acknowledged.
         self.system.stack.postgres.settings["synchronous_commit"] = "on"
@@ -293,8 +293,10 @@ class FaultRun:
 
     def worker_stop(self) -> None:
         index = self.some_worker()
+        # 1: what it did could not be brought to an end within WORKER_STOP, because what it needs is away; the rest is found again.
         status = self.system.workers[index].stop()
-        assert status == 0, f"a worker that was asked to stop ended with {status}"
+        assert status in (0, 1), f"a worker that was asked to stop ended with {status}"
+        self.told[-1] += "" if status == 0 else " (cut off)"
         self.replace_worker(index)
 
     def worker_stall(self) -> None:
