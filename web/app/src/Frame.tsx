@@ -9,7 +9,7 @@ import { useTranslation } from 'react-i18next';
 /** What a live event makes old: the paths with which query keys begin. */
 const figures = ['/api/v1/dashboard', '/api/v1/statistics/status', '/api/v1/exceptions'];
 const touched = {
-  position: ['/api/v1/trackers', '/api/v1/trackers/positions', '/api/v1/history'],
+  position: ['/api/v1/trackers', '/api/v1/history'],
   status: ['/api/v1/trackers', '/api/v1/status-history', '/api/v1/events', ...figures],
 };
 

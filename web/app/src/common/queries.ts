@@ -2,6 +2,7 @@
 import { api, call } from '@tracker/shared/api/client.ts';
 import type { paths } from '@tracker/shared/api/schema.d.ts';
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
+import type { TrackerFilter } from '../trackers/search';
 
 /** The query parameters of a GET. */
 export type QueryOf<Path extends keyof paths> = paths[Path] extends { get: { parameters: { query?: infer Query } } }
@@ -28,6 +29,18 @@ export const trackersQuery = (query: QueryOf<'/api/v1/trackers'>) =>
     queryFn: ({ signal, pageParam }) =>
       call(api.GET('/api/v1/trackers', { params: { query: { limit: PAGE, ...query, ...cursor(pageParam) } }, signal })),
     ...nextCursor,
+  });
+
+/** Newest positions of some trackers, to know where a map should look. A text or a battery level cannot be asked for here. */
+export const positionsQuery = ({ status, production_run_id }: TrackerFilter) =>
+  queryOptions({
+    queryKey: ['/api/v1/trackers/positions', { status, production_run_id }],
+    queryFn: ({ signal }) => {
+      const query = { limit: 500, ...(status ? { status } : {}), ...(production_run_id ? { production_run_id } : {}) };
+      return call(api.GET('/api/v1/trackers/positions/latest', { params: { query }, signal }));
+    },
+    // The map is not moved under the reader's fingers.
+    staleTime: Infinity,
   });
 
 export const statusHistoryQuery = (id: number) =>

@@ -51,7 +51,8 @@ const de: Translation<typeof en> = {
     neverSeen: 'Noch nicht gesehen',
     mapLabel: 'Karte der Tracker',
     open: '{{name}} öffnen',
-    capped: 'Nur die ersten {{count}} Positionen sind eingezeichnet. Zoomen oder filtern Sie, um alle zu sehen.',
+    atSpot_one: '{{count}} Tracker hier',
+    atSpot_other: '{{count}} Tracker hier',
     noPosition: 'Auf der Karte gibt es noch nichts zu zeigen.',
   },
   tracker: {

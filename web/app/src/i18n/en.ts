@@ -48,7 +48,8 @@ export default {
     neverSeen: 'Not seen yet',
     mapLabel: 'Map of the trackers',
     open: 'Open {{name}}',
-    capped: 'Only the first {{count}} positions are drawn. Zoom in or filter to see all.',
+    atSpot_one: '{{count}} tracker here',
+    atSpot_other: '{{count}} trackers here',
     noPosition: 'Nothing to show on the map yet.',
   },
   tracker: {

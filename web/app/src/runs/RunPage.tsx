@@ -18,7 +18,7 @@ import { runPeriod } from './RunsPage';
 import { runTabs } from './search';
 
 const route = getRouteApi('/frame/runs/$id');
-const RunMap = lazy(() => import('./RunMap').then((module) => ({ default: module.RunMap })));
+const TrackersMap = lazy(() => import('../trackers/TrackersMap').then((module) => ({ default: module.TrackersMap })));
 
 export function RunPage() {
   const { id } = route.useParams();
@@ -30,6 +30,7 @@ function RunView({ run }: { run: ProductionRun }) {
   const { t } = useTranslation('app');
   const figures = useQuery(runFiguresQuery(run.id));
   const counts = figures.data?.items[0]?.by_status;
+  const places = useQuery(runPlacesQuery(run.id));
   return (
     <div className="mx-auto flex max-w-6xl flex-col gap-4">
       <PageHead title={run.name} trail={runPeriod(t, run)} />
@@ -49,7 +50,11 @@ function RunView({ run }: { run: ProductionRun }) {
       <Card title={t('run.map')} flush>
         <div className="relative h-80 md:h-96">
           <Suspense fallback={<Loading />}>
-            <RunMap run={run} />
+            <TrackersMap
+              label={t('run.mapLabel', { name: run.name })}
+              filter={{ production_run_id: String(run.id) }}
+              places={places.data?.items ?? []}
+            />
           </Suspense>
         </div>
       </Card>

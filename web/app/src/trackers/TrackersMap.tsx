@@ -1,79 +1,58 @@
-// The trackers on the map, and a card for the one that was clicked.
-import { api, call } from '@tracker/shared/api/client.ts';
+// The trackers of the filters on the map, and a card for what was clicked. For the trackers' page and for a run's.
 import type { TrackerPosition } from '@tracker/shared/api/schema.d.ts';
-import { boundsOf } from '@tracker/shared/map/geometry.ts';
+import { boundsOf, WORLD, type Bounds } from '@tracker/shared/map/geometry.ts';
 import { useFit } from '@tracker/shared/map/layers.ts';
-import { MapView } from '@tracker/shared/map/MapView.tsx';
-import { PositionLayer } from '@tracker/shared/map/PositionLayer.tsx';
+import { MapView, type MapPlace } from '@tracker/shared/map/MapView.tsx';
+import { PlaceLayer, type Place } from '@tracker/shared/map/PlaceLayer.tsx';
+import { TrackerTiles, type PickedTracker } from '@tracker/shared/map/TrackerTiles.tsx';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { PickedCard } from '../common/PickedCard';
-import type { QueryOf } from '../common/queries';
-import type { TrackersSearch } from './search';
-
-/** The most that one answer holds. */
-const MOST = 500;
+import { GroupCard, PickedCard } from '../common/PickedCard';
+import { positionsQuery } from '../common/queries';
+import type { TrackerFilter } from './search';
 
 interface TrackersMapProps {
-  search: TrackersSearch;
-  onChange: (change: Partial<TrackersSearch>) => void;
+  label: string;
+  filter: TrackerFilter;
+  /** Where the map was; without it, all trackers are shown. */
+  start?: MapPlace | undefined;
+  onMoved?: (place: MapPlace) => void;
+  places?: Place[];
 }
 
-const positionsQuery = (query: QueryOf<'/api/v1/trackers/positions/latest'>) => ({
-  queryKey: ['/api/v1/trackers/positions', query],
-  queryFn: ({ signal }: { signal: AbortSignal }) =>
-    call(api.GET('/api/v1/trackers/positions/latest', { params: { query: { ...query, limit: MOST } }, signal })),
-});
+type Picked = { kind: 'tracker'; tracker: PickedTracker } | { kind: 'group'; bounds: Bounds };
 
-export function TrackersMap({ search, onChange }: TrackersMapProps) {
+export function TrackersMap({ label, filter, start, onMoved, places }: TrackersMapProps) {
   const { t } = useTranslation('app');
-  const [picked, setPicked] = useState<number>();
-  const positions = useQuery(
-    positionsQuery({
-      ...(search.status ? { status: search.status } : {}),
-      ...(search.run ? { production_run_id: String(search.run) } : {}),
-    }),
-  );
-  const rows = positions.data?.items;
-  const { lat, lng, zoom } = search;
-  const placed = lat !== undefined && lng !== undefined && zoom !== undefined;
+  const [picked, setPicked] = useState<Picked>();
+  // Only where the map begins: what it draws comes as tiles.
+  const sample = useQuery({ ...positionsQuery(filter), enabled: !start });
+  const rows = sample.data?.items;
+  const close = () => setPicked(undefined);
   return (
     <>
-      <MapView
-        className="h-full"
-        label={t('trackers.mapLabel')}
-        start={placed ? { center: { latitude: lat, longitude: lng }, zoom } : {}}
-        onMoved={({ center, zoom: next }) =>
-          onChange({ lat: round(center.latitude, 5), lng: round(center.longitude, 5), zoom: round(next, 2) })
-        }
-      >
-        {rows && <PositionLayer rows={rows} onPick={setPicked} />}
-        {rows && !placed && <FitRows rows={rows} />}
+      <MapView className="h-full" label={label} start={start ?? WORLD} onMoved={onMoved}>
+        {places && <PlaceLayer places={places} />}
+        <TrackerTiles
+          filter={filter}
+          onPick={(tracker) => setPicked({ kind: 'tracker', tracker })}
+          onPickGroup={(bounds) => setPicked({ kind: 'group', bounds })}
+        />
+        {rows && !start && <Fit rows={rows} />}
       </MapView>
-      {rows?.length === 0 && <Note text={t('trackers.noPosition')} />}
-      {positions.data?.next_cursor && <Note text={t('trackers.capped', { count: MOST })} />}
-      <PickedCard row={rows?.find((row) => row.tracker_id === picked)} onClose={() => setPicked(undefined)} />
+      {rows?.length === 0 && (
+        <p role="status" className="absolute top-2 left-2 max-w-[calc(100%-4.5rem)] rounded-md bg-surface px-3 py-1.5">
+          {t('trackers.noPosition')}
+        </p>
+      )}
+      {picked?.kind === 'tracker' && <PickedCard tracker={picked.tracker} onClose={close} />}
+      {picked?.kind === 'group' && <GroupCard filter={filter} bounds={picked.bounds} onClose={close} />}
     </>
   );
 }
 
-function FitRows({ rows }: { rows: TrackerPosition[] }) {
+function Fit({ rows }: { rows: TrackerPosition[] }) {
   useFit(boundsOf(rows.map((row) => row.position)), 12);
   return null;
-}
-
-function Note({ text }: { text: string }) {
-  return (
-    <p
-      role="status"
-      className="absolute top-2 left-2 max-w-[calc(100%-4.5rem)] rounded-md bg-surface px-3 py-1.5 shadow"
-    >
-      {text}
-    </p>
-  );
-}
-
-function round(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
 }

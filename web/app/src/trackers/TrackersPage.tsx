@@ -41,12 +41,28 @@ export function TrackersPage() {
       {(wide || view === 'map') && (
         <div className="relative min-h-0 flex-1 overflow-hidden rounded-lg border border-line bg-surface">
           <Suspense fallback={<Loading />}>
-            <TrackersMap search={search} onChange={change} />
+            <TrackersMap
+              label={t('trackers.mapLabel')}
+              filter={listFilter(search)}
+              start={mapPlace(search)}
+              onMoved={({ center, zoom }) =>
+                change({ lat: round(center.latitude, 5), lng: round(center.longitude, 5), zoom: round(zoom, 2) })
+              }
+            />
           </Suspense>
         </div>
       )}
     </div>
   );
+}
+
+function mapPlace({ lat, lng, zoom }: TrackersSearch) {
+  if (lat === undefined || lng === undefined || zoom === undefined) return undefined;
+  return { center: { latitude: lat, longitude: lng }, zoom };
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
 }
 
 function ViewSwitch({ view, onChange }: { view: 'list' | 'map'; onChange: (view: 'list' | 'map') => void }) {

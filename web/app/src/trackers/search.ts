@@ -1,7 +1,6 @@
 // What the address of the trackers' page keeps, and the API's question that it stands for.
 import { statuses } from '@tracker/shared/ui/Badge.tsx';
 import * as z from 'zod/mini';
-import type { QueryOf } from '../common/queries';
 
 export const batteries = ['full', 'medium', 'low', 'very_low'] as const;
 export const sorts = {
@@ -32,10 +31,11 @@ export const trackersSearch = z.object({
 
 export type TrackersSearch = z.infer<typeof trackersSearch>;
 
-type Filter = Pick<NonNullable<QueryOf<'/api/v1/trackers'>>, 'q' | 'status' | 'production_run_id' | 'battery'>;
+/** Filters that the list of trackers and the map's tiles understand. */
+export type TrackerFilter = Partial<Record<'q' | 'status' | 'production_run_id' | 'battery', string>>;
 
 /** The filters as the list of trackers takes them. */
-export function listFilter({ q, status, run, battery }: TrackersSearch): Filter {
+export function listFilter({ q, status, run, battery }: TrackersSearch): TrackerFilter {
   return {
     ...(q ? { q } : {}),
     ...(status ? { status } : {}),

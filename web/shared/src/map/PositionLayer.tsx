@@ -2,12 +2,18 @@
 import type { FeatureCollection, Point } from 'geojson';
 import type { GeoJSONSource, SourceSpecification } from 'maplibre-gl';
 import { useEffect, useMemo } from 'react';
-import type { TrackerPosition } from '../api/schema';
-import { statusColors, type Status } from '../ui/Badge';
+import type { Status } from '../ui/Badge';
+import type { LatLng } from './geometry';
 import { labelFont } from './baseStyle';
 import { layerId, sourceId, useMap, usePick, useSource } from './layers';
+import { statusColor } from './statusColor';
 
-type Row = Pick<TrackerPosition, 'tracker_id' | 'name' | 'status' | 'position'>;
+interface Row {
+  tracker_id: number;
+  name: string;
+  status: Status;
+  position: LatLng;
+}
 
 const ID = 'positions';
 const CLUSTER_RADIUS = 44;
@@ -18,14 +24,6 @@ const SOURCE: SourceSpecification = {
   clusterRadius: CLUSTER_RADIUS,
   clusterMaxZoom: 15,
 };
-
-/** A MapLibre expression: the colour of a feature's status. */
-export const statusColor = [
-  'match',
-  ['get', 'status'],
-  ...Object.entries(statusColors).flat(),
-  statusColors['CREATED' satisfies Status],
-];
 
 const LAYERS = [
   {

@@ -2,8 +2,7 @@
 import { addProtocol } from 'maplibre-gl';
 import { authorizedFetch } from '../api/client';
 import { ApiError, problemOf } from '../api/problem';
-
-export const API_TILES = 'api://';
+import { API_TILES } from './tilesUrl';
 
 export function tileProtocol(): void {
   addProtocol('api', async ({ url }, abort) => {

@@ -9,6 +9,9 @@ export interface LatLng {
 /** West, south, east, north. */
 export type Bounds = [number, number, number, number];
 
+/** Where a map starts that will show what is found. */
+export const WORLD = { center: { latitude: 25, longitude: 10 }, zoom: 0.8 };
+
 const METRES_PER_DEGREE = 111_320;
 const CORNERS = 64;
 
