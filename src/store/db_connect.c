@@ -78,10 +78,11 @@ static bool session_options(const struct db *db, const char *url, struct buf *op
         if (strcmp(o->keyword, "options") == 0 && o->val != NULL)
             buf_puts(options, o->val);
     PQconninfoFree(parsed);
+    /* Compiling takes longer than any of our statements, and costs of geometry make the planner want it. */
     if (!db->options.transaction_pooler)
         buf_printf(options,
                    " -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex"
-                   " -c statement_timeout=%lld",
+                   " -c jit=off -c statement_timeout=%lld",
                    (long long)(db->options.statement_timeout / 1000));
     return true;
 }

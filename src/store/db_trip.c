@@ -20,7 +20,8 @@ static const char pooled_sql[] =
     "SELECT set_config('tracker.role',$1,true), set_config('tracker.clients',$2,true), "
     "set_config('tracker.user',$3,true), set_config('statement_timeout',$4,true), "
     "set_config('timezone','UTC',true), set_config('datestyle','ISO',true), "
-    "set_config('intervalstyle','postgres',true), set_config('bytea_output','hex',true)";
+    "set_config('intervalstyle','postgres',true), set_config('bytea_output','hex',true), "
+    "set_config('jit','off',true)";
 
 struct trip {
     struct link *link;

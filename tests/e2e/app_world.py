@@ -98,8 +98,14 @@ def build(stack) -> dict:
     nord = make_client(admin, "Nordlicht Displays", "Polar", ["Polar floor displays", "Polar counter units"])
     other = make_client(admin, "Maison Verte", "Verte", ["Verte tester stands"])
     empty = admin.make("/clients", name="Empty House")
-    for email, role, client in ((MANAGER, "manager", nord["client"]), (USER, "user", nord["client"]), (LONELY, "user", empty)):
-        admin.make("/users", email=email, name=email.split("@")[0].title(), role=role, client_ids=[client], password=PASSWORD)
+    for email, role, client in (
+        (MANAGER, "manager", nord["client"]),
+        (USER, "user", nord["client"]),
+        (LONELY, "user", empty),
+    ):
+        admin.make(
+            "/users", email=email, name=email.split("@")[0].title(), role=role, client_ids=[client], password=PASSWORD
+        )
 
     now = datetime.now(UTC).replace(microsecond=0)
     lines: list[str] = []

@@ -15,7 +15,9 @@ REDIS_URL = os.environ["REDIS_URL"]
 SERIALIZER = {"serializer": JSONSerializer()} if os.environ.get("TASK_RESULT_FORMAT") == "json" else {}
 
 broker = (
-    RedisStreamBroker(REDIS_URL, queue_name=os.environ.get("STREAM", "{tracker}:default"), idle_timeout=2000, xread_block=100)
+    RedisStreamBroker(
+        REDIS_URL, queue_name=os.environ.get("STREAM", "{tracker}:default"), idle_timeout=2000, xread_block=100
+    )
     .with_result_backend(RedisAsyncResultBackend(REDIS_URL, **SERIALIZER))
     .with_middlewares(SimpleRetryMiddleware())
 )

@@ -51,9 +51,7 @@ class Python:
         log = open(self.bench.folder / "python.log", "ab")  # noqa: SIM115 - the worker's
         command = [sys.executable, "-m", "taskiq", "worker", "python_tasks:broker", "--workers", "1"]
         self.workers.append(
-            subprocess.Popen(
-                command, cwd=HERE, env=self.env(**more), stdout=log, stderr=log, start_new_session=True
-            )
+            subprocess.Popen(command, cwd=HERE, env=self.env(**more), stdout=log, stderr=log, start_new_session=True)
         )
         log.close()
 
@@ -73,7 +71,26 @@ def python(bench: Workbench):
 @pytest.mark.parametrize("format", ["pickle", "json"])
 def test_python_enqueues_c_executes_python_reads(bench: Workbench, python: Python, format: str) -> None:
     bench.start_worker(TASK_RESULT_FORMAT=format)
-    values = [1, -1, 2**31, -(2**31) - 1, 2**62, 2**64, -(2**80), 1.5, 2.0, 1e300, 5e-324, "ä😀\n", "", True, None, [], {}, [[1, {"a": [None]}]]]
+    values = [
+        1,
+        -1,
+        2**31,
+        -(2**31) - 1,
+        2**62,
+        2**64,
+        -(2**80),
+        1.5,
+        2.0,
+        1e300,
+        5e-324,
+        "ä😀\n",
+        "",
+        True,
+        None,
+        [],
+        {},
+        [[1, {"a": [None]}]],
+    ]
     got = python.client(
         f"""
 values = json.loads({json.dumps(values)!r})
@@ -84,7 +101,13 @@ print(json.dumps([result.is_err, result.return_value, result.labels, floats, res
         TASK_RESULT_FORMAT=format,
     )
     is_error, value, labels, kinds, timed = got
-    assert (is_error, value["args"], value["kwargs"], value["attempt"], timed) == (False, values, {"key": values}, 1, True)
+    assert (is_error, value["args"], value["kwargs"], value["attempt"], timed) == (
+        False,
+        values,
+        {"key": values},
+        1,
+        True,
+    )
     assert kinds == [type(v).__name__ for v in values], "2.0 stays a float"
     assert labels == {"tenant": "t1", "n": 5, "f": 2.5, "yes": True, "raw": "abc", "none": "None"}
     assert value["labels"] == labels
@@ -193,7 +216,9 @@ print(json.dumps(task.task_id))"""
     )
     bench.redis.xadd("{tracker}:default", {"data": "no json"})
     bench.redis.xadd("{tracker}:default", {"other": "x"})
-    bench.redis.xadd("{tracker}:default", {"data": '{"task_id": "1", "task_name": "demo.add", "args": [], "kwargs": {}}'})
+    bench.redis.xadd(
+        "{tracker}:default", {"data": '{"task_id": "1", "task_name": "demo.add", "args": [], "kwargs": {}}'}
+    )
     bench.start_worker()
     bench.ended(task_id, "succeeded")
     eventually(lambda: bench.redis.xlen("{tracker}:dead") == 3)
@@ -226,6 +251,8 @@ await task.wait_result(timeout={PATIENCE})"""
     # The worker ended between the table and Redis: the message comes again, and only the result is stored again.
     entry = bench.sql("SELECT stream_entry FROM tasks WHERE id = 'fixed'")[0][0].split(" ")[1]
     bench.redis.delete("fixed")
-    bench.redis.execute_command("XCLAIM", "{tracker}:default", "taskiq", "dead-consumer", 0, entry, "IDLE", 100000, "FORCE")
+    bench.redis.execute_command(
+        "XCLAIM", "{tracker}:default", "taskiq", "dead-consumer", 0, entry, "IDLE", 100000, "FORCE"
+    )
     eventually(lambda: bench.redis.exists("fixed"), "the result")
     assert len(bench.sql("SELECT * FROM effects")) == 2

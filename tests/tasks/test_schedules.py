@@ -29,7 +29,9 @@ def test_the_systems_own_schedules_are_added_and_an_admins_change_stays(bench: W
     bench.sql("UPDATE task_schedules SET cron = '0 0 1 1 *'")
     bench.start_scheduler()
     eventually(lambda: bench.sql("SELECT next_run_at FROM task_schedules")[0][0])
-    assert bench.sql("SELECT cron, extract(day FROM next_run_at AT TIME ZONE 'UTC') FROM task_schedules") == [("0 0 1 1 *", 1)]
+    assert bench.sql("SELECT cron, extract(day FROM next_run_at AT TIME ZONE 'UTC') FROM task_schedules") == [
+        ("0 0 1 1 *", 1)
+    ]
 
 
 def test_two_schedulers_hand_over_once_and_the_arguments_arrive(bench: Workbench) -> None:
@@ -40,11 +42,16 @@ def test_two_schedulers_hand_over_once_and_the_arguments_arrive(bench: Workbench
     eventually(lambda: bench.sql("SELECT next_run_at FROM task_schedules WHERE name = 's'")[0][0])
     bench.sql("UPDATE task_schedules SET next_run_at = now() - interval '5 hours' WHERE name = 's'")
     rows = eventually(
-        lambda: bench.sql("SELECT result, labels FROM tasks WHERE state = 'succeeded' AND labels ->> 'schedule_id' = %s", str(schedule))
+        lambda: bench.sql(
+            "SELECT result, labels FROM tasks WHERE state = 'succeeded' AND labels ->> 'schedule_id' = %s",
+            str(schedule),
+        )
     )
     time.sleep(2.5)  # both have passed again
     assert rows == [(42, {"schedule_id": str(schedule)})]
-    assert bench.sql("SELECT count(*) FROM tasks WHERE labels ->> 'schedule_id' = %s", str(schedule)) == [(1,)], "missed runs once"
+    assert bench.sql("SELECT count(*) FROM tasks WHERE labels ->> 'schedule_id' = %s", str(schedule)) == [(1,)], (
+        "missed runs once"
+    )
     ahead = bench.sql("SELECT next_run_at - now() FROM task_schedules WHERE name = 's'")[0][0]
     assert timedelta(0) < ahead <= timedelta(hours=1)
 
@@ -138,7 +145,8 @@ def test_our_cron_is_pycrons() -> None:
     lines, answers = [], []
     for _ in range(4000):
         fields = [
-            "*" if rng.random() < 0.4 else ",".join(part(i == 4) for _ in range(rng.choice([1, 1, 1, 2, 3]))) for i in range(5)
+            "*" if rng.random() < 0.4 else ",".join(part(i == 4) for _ in range(rng.choice([1, 1, 1, 2, 3])))
+            for i in range(5)
         ]
         when = datetime(2024, 1, 1) + timedelta(minutes=rng.randrange(3 * 366 * 1440))
         if rng.random() < 0.5:
@@ -146,8 +154,15 @@ def test_our_cron_is_pycrons() -> None:
         expression = " ".join(fields)
         lines.append(f"{expression}|{when:%Y-%m-%d %H:%M}")
         answers.append(pycron.is_now(expression, when))
-    lines += ["* * * *|2026-01-01 00:00", "*  * * * *|2026-01-01 00:00", "@daily|2026-01-01 00:00", "*/0 * * * *|2026-01-01 00:00"]
-    done = subprocess.run([PROBE, "cron"], input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=PATIENCE, check=True)
+    lines += [
+        "* * * *|2026-01-01 00:00",
+        "*  * * * *|2026-01-01 00:00",
+        "@daily|2026-01-01 00:00",
+        "*/0 * * * *|2026-01-01 00:00",
+    ]
+    done = subprocess.run(
+        [PROBE, "cron"], input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
     ours = done.stdout.splitlines()
     assert ours[4000:] == ["-"] * 4, "what pycron raises at"
     wrong = [line for line, want, got in zip(lines, answers, ours, strict=False) if got[0] != "01"[want]]
@@ -163,7 +178,9 @@ def test_the_next_time_is_the_first_that_matches() -> None:
             when = datetime(2024, 1, 1) + timedelta(minutes=rng.randrange(2 * 366 * 1440))
             lines.append(f"{expression}|{when:%Y-%m-%d %H:%M}")
     lines.append("0 0 30 2 *|2026-01-01 00:00")
-    done = subprocess.run([PROBE, "cron"], input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=PATIENCE, check=True)
+    done = subprocess.run(
+        [PROBE, "cron"], input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
     answers = done.stdout.splitlines()
     assert answers.pop().endswith("0000-00-00 00:00"), "30 February never comes"
     for line, answer in zip(lines, answers, strict=False):
