@@ -68,6 +68,10 @@ def python(bench: Workbench):
     python.stop()
 
 
+def test_the_vectors_of_the_unit_tests_are_what_taskiq_makes() -> None:
+    subprocess.run([sys.executable, HERE / "make_vectors.py", "--check"], check=True, timeout=PATIENCE)
+
+
 @pytest.mark.parametrize("format", ["pickle", "json"])
 def test_python_enqueues_c_executes_python_reads(bench: Workbench, python: Python, format: str) -> None:
     bench.start_worker(TASK_RESULT_FORMAT=format)
