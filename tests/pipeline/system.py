@@ -17,7 +17,7 @@ import httpx
 import psycopg
 
 ROOT = Path(__file__).resolve().parents[2]
-for folder in ("tests", "tests/sim", "tools"):
+for folder in ("tests", "tests/sim", "tools", "sim"):
     sys.path.insert(0, str(ROOT / folder))
 
 from apple import Simulator  # noqa: E402
