@@ -20,8 +20,17 @@ debian_packages() {
         command -v sudo >/dev/null || { say "not root and no sudo; as root run: apt-get install ${missing[*]}"; exit 1; }
         sudo=(sudo)
     fi
+    # Servers among them are for the tests and `make run`, which start their own: apt must not start any (invoke-rc.d(8)).
+    local policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null
+        "${sudo[@]}" chmod 755 "$policy"
+        trap "${sudo[*]} rm -f $policy" EXIT
+    fi
     "${sudo[@]}" apt-get update -qq
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+    # Now, not at the end: what follows sets traps of its own.
+    [[ -z $(trap -p EXIT) ]] || { "${sudo[@]}" rm -f "$policy"; trap - EXIT; }
 }
 
 # Runs the command that follows unless the files named before `--` are the ones it last ran for.
