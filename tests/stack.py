@@ -49,6 +49,7 @@ class Stack:
             "JWT_SECRET": secrets.token_hex(32),
             "MASTER_KEY": self.master_key,
             "MAIL_FOLDER": str(folder / "mail"),
+            "MEDIA_FOLDER": str(folder / "media"),
             "PASSWORD_MEMORY": "8M",
             "RATE_LIMIT": "0",
             "RATE_LIMIT_ANONYMOUS": "0",

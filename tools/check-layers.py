@@ -14,12 +14,13 @@ MAY_USE = {
     "net": {"base"},
     "findmy": {"base", "net"},
     "geocode": {"base", "store", "net"},
+    "media": {"base", "net"},
     "tracking": {"base"},
     "tasks": {"base", "store"},
     "auth": {"base", "store"},
-    "api": {"base", "store", "http", "net", "auth", "findmy", "geocode", "tracking", "tasks"},
+    "api": {"base", "store", "http", "net", "auth", "findmy", "geocode", "media", "tracking", "tasks"},
     "jobs": {"base", "store", "net", "findmy", "geocode", "tracking", "tasks", "auth", "api"},
-    "cli": {"base", "store", "http", "net", "findmy", "geocode", "tracking", "tasks", "auth", "api", "jobs"},
+    "cli": {"base", "store", "http", "net", "findmy", "geocode", "media", "tracking", "tasks", "auth", "api", "jobs"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 

@@ -140,6 +140,15 @@ bool access_check(struct auth *auth, struct request *req)
     return may_use(req, principal);
 }
 
+bool access_required(struct request *req)
+{
+    if (req->principal == NULL) {
+        refuse(req, AUTH_ANONYMOUS);
+        return false;
+    }
+    return may_use(req, req->principal);
+}
+
 const struct principal *access_fast(struct auth *auth, struct request *req)
 {
     const struct principal *principal = NULL;

@@ -15,6 +15,9 @@ MUST_CHECK bool access_check(struct auth *auth, struct request *req);
  * its rate, else NULL (then let the request go to a handler). */
 const struct principal *access_fast(struct auth *auth, struct request *req);
 
+/* For handlers of public routes that need a login after all: false (answered 401 or 403) without one. */
+MUST_CHECK bool access_required(struct request *req);
+
 /* False (answered 403) when the principal is an API key: passwords, sessions and keys need a person. */
 MUST_CHECK bool access_person(struct request *req);
 

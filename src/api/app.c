@@ -12,6 +12,7 @@
 #include "api/apple_accounts.h"
 #include "api/geocoding.h"
 #include "api/health.h"
+#include "api/images.h"
 #include "api/judging.h"
 #include "api/live.h"
 #include "api/live_hub.h"
@@ -65,6 +66,7 @@ static const struct {
     { schedule_routes, &schedule_route_count },
     { client_erase_routes, &client_erase_route_count },
     { shared_routes, &shared_route_count },
+    { image_routes, &image_route_count },
 };
 
 /* Resources whose reading routes are generated and whose writes are written by hand. */
@@ -201,6 +203,7 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     client_erase_schemas(add, to);
     map_tile_schemas(add, to);
     share_schemas(add, to);
+    image_schemas(add, to);
 }
 
 void app_write_document(struct buf *out, const struct route *routes, size_t count, const char *refresh_cookie)

@@ -20,8 +20,12 @@ static bool next_tag(struct arena *arena, const char **text, struct condition *c
     const char *close = *open == '"' ? strchr(open + 1, '"') : NULL;
     if (close == NULL)
         return false;
+    /* A row that shows more than its own columns is tagged "version-hash"; what is written is the version. */
     int64_t version;
-    if (!weak && parse_i64(arena_strndup(arena, open + 1, (size_t)(close - open - 1)), &version) &&
+    const char *end = memchr(open + 1, '-', (size_t)(close - open - 1));
+    if (end == NULL || end == open + 1)
+        end = close;
+    if (!weak && parse_i64(arena_strndup(arena, open + 1, (size_t)(end - open - 1)), &version) &&
         condition->count < CONDITION_MAX_VERSIONS)
         condition->versions[condition->count++] = version;
     *text = close + 1;

@@ -13,7 +13,12 @@
 /* Places of one run; judging a report looks at all of them. */
 #define RUN_MAX_LOCATIONS 1000
 
-enum { ID, CLIENT, BRAND, NAME, DESCRIPTION, STARTS, ENDS, CONFIRM, RELEASE, LOCATIONS };
+enum { ID, CLIENT, BRAND, NAME, DESCRIPTION, STARTS, ENDS, CONFIRM, RELEASE, LOCATIONS, TRACKERS, DELIVERED };
+
+/* How many trackers, without counting them. */
+#define COUNT(condition)                                                                                         \
+    "(SELECT coalesce(sum(c.trackers), 0)::bigint FROM tracker_status_counts c WHERE c.client_id = t.client_id " \
+    "AND c.production_run_id = t.id" condition ")"
 
 static const struct field fields[] = {
     [ID] = FIELD_ROW_ID,
@@ -37,6 +42,10 @@ static const struct field fields[] = {
                     .ref = "delivery-locations", .computed = true,
                     .select = "(SELECT coalesce(array_agg(l.location_id ORDER BY l.location_id), '{}') FROM "
                               "production_run_locations l WHERE l.production_run_id = t.id)" },
+    [TRACKERS] = { "tracker_count", FIELD_INT, "Trackers that are not archived.", .computed = true,
+                   .select = COUNT("") },
+    [DELIVERED] = { "delivered_count", FIELD_INT, "How many of them are delivered.", .computed = true,
+                    .select = COUNT(" AND c.status = 'DELIVERED'") },
     FIELD_CREATED,
     FIELD_UPDATED,
     FIELD_ARCHIVED,
@@ -77,7 +86,7 @@ const struct resource production_runs_resource = {
     FIELDS(fields),
     .read = ROLE_USER,
     .write = ROLE_MANAGER,
-    .flags = RESOURCE_INDEXED_SEARCH,
+    .flags = RESOURCE_INDEXED_SEARCH | RESOURCE_DERIVED,
     .tenant = "client_id",
     .owners = { { "brand_id", "SELECT o.client_id FROM brands o WHERE o.id = %s" } },
     .check = check,

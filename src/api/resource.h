@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "auth/principal.h"
+#include "base/json.h"
 #include "http/route.h"
 
 /* A resource with more fields needs to be split before this needs to grow: every field costs three parameters
@@ -121,6 +122,8 @@ enum resource_flags {
         1 << 4,                    /* rows have documents in search_index; else q looks into search fields */
     RESOURCE_UNVERSIONED = 1 << 5, /* rows never change: the ETag is made of the id alone */
     RESOURCE_REREAD = 1 << 6, /* what a write returns may differ from what a read then shows: read it again */
+    RESOURCE_DERIVED =
+        1 << 9, /* rows also show what changes without a new version of them: their ETag is made of both */
     RESOURCE_LIST_ONLY = 1 << 7, /* no route reads one row by its id */
     RESOURCE_OWN = 1 << 9,       /* rows are the caller's own, by row security: answers are nobody else's */
     RESOURCE_GEOCODED = 1 << 8,  /* an `address` without a `center` is looked up before validation */
@@ -164,6 +167,11 @@ struct resource {
     /* Rows with a secret, of which the table keeps a hash: makes it, sets computed fields that have a
      * `write`, and returns its text, which the answer to the create shows as `token`, this once. */
     const char *(*make_secret)(struct arena *arena, struct field_value *values);
+
+    /* A member of each row beyond its fields, which SQL cannot give: its name, component schema, and what
+     * writes its value. */
+    const char *more_name, *more_schema;
+    void (*more)(struct request *req, const struct rows *rows, size_t row, struct json *json);
 
     /* Checks that need several fields. May change values. create: a new row; else a patch. */
     void (*check)(struct field_value *values, bool create, struct problems *problems);
@@ -342,6 +350,13 @@ size_t list_parameters(const struct resource *resource, struct arena *arena,
 /* Keep the rows with this one value, which must have the field's SQL form, and no other; a parameter of this
  * name must not be among those of the route. */
 void list_narrow(struct list_query *query, const struct field *field, const char *text);
+
+/* One row as JSON. */
+void resource_write_row(struct request *req, const struct resource *resource, const struct rows *rows,
+                        size_t row, struct json *json);
+
+/* Answer with the row as it is now; for handlers that wrote it themselves. */
+void resource_reply(struct request *req, const struct resource *resource, int status, int64_t id);
 
 /* ---- routes and document ---- */
 

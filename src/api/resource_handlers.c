@@ -2,6 +2,7 @@
  * the routes that lead to them. */
 #include <inttypes.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "api/app.h"
 #include "api/conditions.h"
@@ -25,30 +26,68 @@ static size_t helper(const struct resource *resource, enum write_helper which)
     return sql_column_count(resource) + (size_t)which;
 }
 
-static void write_row(const struct resource *resource, const struct rows *rows, struct buf *body)
+void resource_write_row(struct request *req, const struct resource *resource, const struct rows *rows,
+                        size_t row, struct json *json)
 {
+    rows_write_object(rows, row, sql_column_count(resource), json);
+    if (resource->more == NULL)
+        return;
+    json_reopen_object(json);
+    json_key(json, resource->more_name);
+    resource->more(req, rows, row, json);
+    json_end_object(json);
+}
+
+static struct buf row_body(struct request *req, const struct resource *resource, const struct rows *rows)
+{
+    struct buf body = { 0 };
     struct json json;
-    json_begin(&json, body);
-    rows_write_object(rows, 0, sql_column_count(resource), &json);
+    json_begin(&json, &body);
+    resource_write_row(req, resource, rows, 0, &json);
+    return body;
+}
+
+static const char *row_etag(struct request *req, const struct resource *resource, const struct rows *rows,
+                            const struct buf *body)
+{
+    int64_t version = rows_int(rows, 0, helper(resource, HELPER_VERSION));
+    if (!(resource->flags & RESOURCE_DERIVED))
+        return version_etag(req->arena, version);
+    return arena_printf(req->arena, "\"%" PRId64 "-%016" PRIx64 "\"", version,
+                        (uint64_t)XXH3_64bits(body->data, body->len));
 }
 
 /* One row with its ETag. */
 static void reply_row(struct request *req, const struct resource *resource, int status,
                       const struct rows *rows)
 {
-    struct buf body = { 0 };
-    reply_header(req, "ETag", version_etag(req->arena, rows_int(rows, 0, helper(resource, HELPER_VERSION))));
-    write_row(resource, rows, &body);
+    struct buf body = row_body(req, resource, rows);
+    reply_header(req, "ETag", row_etag(req, resource, rows, &body));
     reply_json(req, status, &body);
+}
+
+void resource_reply(struct request *req, const struct resource *resource, int status, int64_t id)
+{
+    struct statement statement = sql_get(resource, id, req->arena);
+    struct rows *rows = db_query_params(req->db, statement.sql, statement.params, statement.count);
+    if (!rows_ok(rows)) {
+        reply_db_problem(req, rows);
+    } else if (rows_count(rows) == 0) {
+        reply_not_found(req, resource->label);
+    } else {
+        if (status == 201)
+            reply_header(req, "Location",
+                         arena_printf(req->arena, "/api/v1/%s/%" PRId64, resource->name, id));
+        reply_row(req, resource, status, rows);
+    }
 }
 
 /* A new row with its secret, which is in no other answer. */
 static void reply_with_secret(struct request *req, const struct resource *resource, const struct rows *rows,
                               const char *secret)
 {
-    struct buf row = { 0 }, body = { .secret = true };
+    struct buf row = row_body(req, resource, rows), body = { .secret = true };
     struct json json;
-    write_row(resource, rows, &row);
     json_begin(&json, &body);
     json_start_object(&json);
     json_put_text(&json, "token", secret);
@@ -113,10 +152,12 @@ static void read_row(struct request *req)
     } else if (rows_count(rows) == 0) {
         reply_not_found(req, resource->label);
     } else {
-        int64_t version = rows_int(rows, 0, helper(resource, HELPER_VERSION));
+        struct buf body = row_body(req, resource, rows);
         reply_header(req, "Cache-Control", "private, no-cache");
-        if (reply_unless_unchanged(req, version_etag(req->arena, version)))
-            reply_row(req, resource, 200, rows);
+        if (reply_unless_unchanged(req, row_etag(req, resource, rows, &body)))
+            reply_json(req, 200, &body);
+        else
+            buf_free(&body);
     }
 }
 

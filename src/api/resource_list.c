@@ -387,7 +387,14 @@ void reply_page(struct request *req, const struct page_request *page, const stru
     json_begin(&json, &body);
     json_start_object(&json);
     json_key(&json, "items");
-    rows_write_first(rows, count, columns, &json);
+    if (query->resource->more == NULL) {
+        rows_write_first(rows, count, columns, &json);
+    } else {
+        json_start_array(&json);
+        for (size_t i = 0; i < count; i++)
+            resource_write_row(req, query->resource, rows, i, &json);
+        json_end_array(&json);
+    }
     if (more) {
         struct cursor cursor = { .text = rows_null(rows, count - 1, columns)
                                              ? NULL

@@ -210,6 +210,13 @@ static void put_object(struct json *json, const struct resource *resource, enum 
     for (size_t i = 0; i < resource->field_count; i++)
         if (in_shape(&resource->fields[i], shape))
             put_property(json, &resource->fields[i], shape);
+    bool more = shape == SHAPE_READ && resource->more != NULL;
+    if (more) {
+        json_key(json, resource->more_name);
+        json_start_object(json);
+        put_reference(json, resource->more_schema, false);
+        json_end_object(json);
+    }
     json_end_object(json);
 
     bool any = false;
@@ -221,6 +228,8 @@ static void put_object(struct json *json, const struct resource *resource, enum 
         for (size_t i = 0; i < resource->field_count; i++)
             if (in_shape(&resource->fields[i], shape) && required_in(&resource->fields[i], shape))
                 json_text(json, resource->fields[i].name);
+        if (more)
+            json_text(json, resource->more_name);
         json_end_array(json);
     }
     /* Bodies take no other fields; answers may get more of them one day. */

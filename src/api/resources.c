@@ -18,6 +18,7 @@ const struct resource *const resources[] = {
     &exceptions_resource,
     &fetch_batches_resource,
     &share_links_resource,
+    &images_resource,
     &apple_accounts_resource,
     &provider_profiles_resource,
     &task_schedules_resource,

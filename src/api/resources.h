@@ -18,6 +18,7 @@ extern const struct resource exceptions_resource;
 extern const struct resource positions_resource;
 extern const struct resource fetch_batches_resource;
 extern const struct resource share_links_resource;
+extern const struct resource images_resource;
 extern const struct resource apple_accounts_resource;
 extern const struct resource provider_profiles_resource;
 extern const struct resource task_schedules_resource;

@@ -51,6 +51,8 @@ struct config {
     int64_t history_compress_after, history_retention;
     /* metrics of processes without an API */
     int64_t metrics_port;
+    const char *media_folder, *s3_url, *s3_bucket, *s3_region, *s3_key, *s3_secret;
+    int64_t image_max_bytes;
     int64_t pipeline_refresh, pipeline_max_overdue, pipeline_max_inbox_age;
     /* judging */
     int64_t min_confidence, max_accuracy, max_speed, entry_slack, confirm_reports, dwell_period, silent_after,

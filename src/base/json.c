@@ -46,6 +46,15 @@ void json_end_object(struct json *json)
     close_nest(json, '}');
 }
 
+void json_reopen_object(struct json *json)
+{
+    struct buf *out = json->out;
+    if (out->len < 2 || out->data[out->len - 1] != '}' || json->depth >= JSON_MAX_DEPTH)
+        return;
+    out->data[--out->len] = '\0';
+    json->comma[++json->depth] = out->data[out->len - 1] != '{';
+}
+
 void json_start_array(struct json *json)
 {
     open_nest(json, '[');

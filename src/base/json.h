@@ -24,7 +24,8 @@ void json_begin(struct json *json, struct buf *out);
 /* structure */
 void json_start_object(struct json *json); /* { */
 void json_end_object(struct json *json);
-void json_start_array(struct json *json); /* [ */
+void json_reopen_object(struct json *json); /* take back the end of the object just written, to add members */
+void json_start_array(struct json *json);   /* [ */
 void json_end_array(struct json *json);
 void json_key(struct json *json, const char *key);
 void json_key_n(struct json *json, const char *key, size_t len);

@@ -120,6 +120,14 @@ const struct setting config_settings[] = {
     SPAN("HISTORY_RETENTION", history_retention, "0", 0, DAYS(36500), "History",
          "Reports older than this are deleted, by whole months; their hourly and daily summaries stay. 0 keeps all; less than 60d counts as 60d."),
 
+    TEXT("MEDIA_FOLDER", media_folder, "var/media", "Media", "Folder for images while S3_BUCKET is unset. Several API processes share it."),
+    TEXT("S3_BUCKET", s3_bucket, "", "Media", "Bucket for images, in place of MEDIA_FOLDER."),
+    URL("S3_URL", s3_url, "", "http|https", "Media", "Address of the object store, as in https://s3.eu-central-1.amazonaws.com; buckets are named in the path."),
+    TEXT("S3_REGION", s3_region, "us-east-1", "Media", "Region that requests are signed for."),
+    TEXT("S3_ACCESS_KEY", s3_key, "", "Media", "Access key of the object store."),
+    TEXT("S3_SECRET_KEY", s3_secret, "", "Media", "Secret key of the object store.", .secret = true),
+    SIZE("IMAGE_MAX_BYTES", image_max_bytes, "20M", 64 * KIB, 256 * MIB, "Media", "Size of an uploaded image; HTTP_MAX_UPLOAD bounds it too."),
+
     INT("METRICS_PORT", metrics_port, "0", 0, 65535, "Monitoring", "Port for /metrics and /health of workers and schedulers; 0 for none."),
     SPAN("PIPELINE_REFRESH", pipeline_refresh, "5s", 100 * 1000, MINUTES(5), "Monitoring",
          "Figures of the pipeline may be this old, so that many probes cost the database one statement."),

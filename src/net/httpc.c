@@ -141,6 +141,9 @@ static struct curl_slist *header_lines(const struct http_out *req, struct arena 
     }
     if (!named)
         lines = curl_slist_append(lines, arena_printf(arena, "User-Agent: %s", user_agent));
+    /* libcurl signs also the lines that only take a header away, and the other side does not see those. */
+    if (req->aws_sigv4 != NULL)
+        return lines;
     if (!typed)
         lines = curl_slist_append(lines, "Content-Type:"); /* libcurl would call any body a form */
     return curl_slist_append(lines, "Expect:");            /* no waiting for 100 Continue */
@@ -199,6 +202,11 @@ static void set_options(struct curl_client *client, const struct http_out *req, 
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    if (req->aws_sigv4 != NULL) {
+        curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, req->aws_sigv4);
+        curl_easy_setopt(easy, CURLOPT_USERNAME, req->aws_key);
+        curl_easy_setopt(easy, CURLOPT_PASSWORD, req->aws_secret);
+    }
     set_method(easy, req);
 }
 

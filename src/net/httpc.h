@@ -35,6 +35,9 @@ struct http_out {
     size_t body_len;
     int64_t timeout;       /* of the whole exchange in microseconds; default HTTPC_DEFAULT_TIMEOUT */
     size_t max_body;       /* of the answer in bytes; default HTTPC_MAX_BODY */
+    const char *aws_sigv4; /* sign the request like this ("aws:amz:REGION:s3", libcurl's form) with key and
+                              secret; default: not signed */
+    const char *aws_key, *aws_secret;
     bool follow_redirects; /* up to HTTPC_MAX_REDIRECTS; default: a redirect is an answer like any other */
 };
 

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from accounts import bearer, claims_of, segment, sign
 from conftest import ADMIN_EMAIL, PASSWORD, ROOT, ApiClient
+from pictures import png
 from stack import Stack
 
 BINARY = os.environ.get("TRACKERD", str(ROOT / "build" / "trackerd"))
@@ -50,6 +51,7 @@ PUBLIC = {
     "GET /health/pipeline",
     "GET /api/v1/shared/{token}",
     "GET /api/v1/shared/{token}/history",
+    "GET /api/v1/images/{id}/{size}",  # asks for a login or a token by itself; test_images.py
 }
 
 
@@ -237,6 +239,11 @@ OPERATIONS: dict[str, Example] = {
     "GET /api/v1/fetch-batches": Example(200, 403, 403, 403),
     "GET /api/v1/admin/pipeline": Example(200, 403, 403, 403),
     "GET /api/v1/dashboard": read_by_all(),
+    "GET /api/v1/images": read_by_all("images", strange=200),
+    "POST /api/v1/images": managed(201, "", strange=422),
+    "GET /api/v1/images/{id}": read_by_all("images"),
+    "PATCH /api/v1/images/{id}": managed(200, "images", body=lambda t, row: {"caption": "x"}),
+    "DELETE /api/v1/images/{id}": managed(204, "images"),
     **{
         label: example
         for label, example in rows("share-links", lambda t, row: {"client_id": t.id, "tracker_id": row}).items()
@@ -320,6 +327,10 @@ class World:
     def brand(self) -> int:
         return self.once("brands", lambda: self.post("brands"))
 
+    def upload(self, caller: httpx.Client) -> httpx.Response:
+        owner = {"owner_kind": "client", "owner_id": self.tenant.id}
+        return caller.post("/images", params=owner, content=png(2, 2), headers={"Content-Type": "image/png"})
+
     def tracker(self) -> int:
         return self.once("trackers", lambda: self.post("trackers"))
 
@@ -367,6 +378,8 @@ class World:
         if kind == "provider-profiles":
             body = {"name": uuid.uuid4().hex, "document": {"format": 1}}
             return created(self.admin.post("/provider-profiles", json=body))["id"]
+        if kind == "images":
+            return created(self.upload(self.admin))["id"]
         if kind == "share-links":
             return self.post(kind, tracker_id=self.tracker())
         if kind.startswith("tasks"):
@@ -439,6 +452,8 @@ def call(caller: httpx.Client, label: str, world: World, target: int, session: i
         query = {"client_id": world.tenant.id}
     if path == "/geocoding/reverse":
         query = {"latitude": 52.5, "longitude": 13.4}
+    if label == "POST /api/v1/images":
+        return world.upload(caller)
     if path == "/trackers/import":
         rows = "ID/Name,Advertisement Key,Private Key,Hashed Adv Key,MAC Address\r\n"
         query = {"client_id": world.tenant.id, "dry_run": "true", "format": "csv"}
