@@ -1,6 +1,7 @@
 """Starts a whole Tracker System with demo data, follows its logs, and stops all of it on Ctrl-C (`make run`).
 
-State lives in var/: the database, the logs of each process, generated secrets. A second start keeps all of it.
+State lives in var/ (or the folder that RUN_FOLDER names): the database, the logs of each process, generated secrets.
+A second start keeps all of it.
 Addresses can be changed with the settings that a taken port's message names: make run HTTP_PORT=8101
 """
 
@@ -24,7 +25,7 @@ from demo import ADMIN_EMAIL, PASSWORD, USER_EMAIL, DemoError, load_demo, write_
 from services import Postgres, Redis, ServiceError, die_with_parent, stop_process
 
 ROOT = Path(__file__).resolve().parents[1]
-VAR = ROOT / "var"
+VAR = Path(os.environ.get("RUN_FOLDER") or ROOT / "var").resolve()
 TRACKERD = ROOT / "build" / "trackerd"
 SITE = ROOT / "build" / "site"
 READY_SECONDS = 30
@@ -193,7 +194,7 @@ def announce(ports: dict[str, int], postgres: Postgres) -> None:
   Documentation  http://localhost:{ports["DOCS_PORT"]}
   Simulator      http://localhost:{ports["SIM_APPLE_PORT"]} (Apple), http://localhost:{ports["SIM_ANISETTE_PORT"]} (Anisette)
   Database       psql "{postgres.url()}"
-  Logs           var/*.log
+  Logs           {VAR.relative_to(ROOT) if VAR.is_relative_to(ROOT) else VAR}/*.log
 
   Sign in        {ADMIN_EMAIL} (admin) or {USER_EMAIL} (customer), password: {PASSWORD}
 
@@ -216,7 +217,7 @@ def follow(running: list[Process], files: dict[str, Path]) -> int:
 
 
 def main() -> int:
-    VAR.mkdir(exist_ok=True)
+    VAR.mkdir(parents=True, exist_ok=True)
 
     def stop(signum: int, _frame: object) -> None:
         raise KeyboardInterrupt
@@ -249,7 +250,7 @@ def main() -> int:
             # The simulator bans nobody: once a minute shows what happens while one looks on.
             "FETCH_INTERVAL": setting("FETCH_INTERVAL", "1m"),
         }
-        for name in ("DOCS_PORT", "SIM_ANISETTE_PORT", "SIM_APPLE_PORT"):
+        for name in ("ADMIN_PORT", "APP_PORT", "DOCS_PORT", "SIM_ANISETTE_PORT", "SIM_APPLE_PORT"):
             env.pop(name, None)
         database(postgres, env)
         tags = write_tags(TRACKERD, VAR / "sim" / "tags.jsonl")

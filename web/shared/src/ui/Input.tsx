@@ -2,9 +2,8 @@
 import type { ComponentProps } from 'react';
 import { cn } from './cn';
 
-export const controlClass =
-  'w-full min-h-10 rounded-md border border-edge bg-surface px-3 py-1.5 text-ink placeholder:text-muted ' +
-  'aria-invalid:border-danger disabled:opacity-60';
+/** See styles.css. A component class, so that utilities like w-44 win over it. */
+export const controlClass = 'control';
 
 export function Input({ className, ...rest }: ComponentProps<'input'>) {
   return <input {...rest} className={cn(controlClass, className)} />;
