@@ -1,9 +1,9 @@
 // A tracker's status in words, since when, and why.
 import type { StatusChange, Tracker } from '@tracker/shared/api/schema.d.ts';
-import { formatDistance, formatTime } from '@tracker/shared/i18n/format.ts';
+import { formatTime } from '@tracker/shared/i18n/format.ts';
 import { StatusBadge } from '@tracker/shared/ui/Badge.tsx';
+import { Why } from '@tracker/shared/track/Why.tsx';
 import { Card } from '@tracker/shared/ui/Card.tsx';
-import { Time } from '@tracker/shared/ui/Time.tsx';
 import type { TFunction } from 'i18next';
 import { useTranslation } from 'react-i18next';
 
@@ -41,36 +41,5 @@ export function StatusCard({ tracker, change }: { tracker: Tracker; change: Stat
         </details>
       </div>
     </Card>
-  );
-}
-
-const KNOWN_RULES = ['first_report', 'entered_storage', 'entered_delivery', 'left_storage', 'left_delivery'] as const;
-
-/** Why a status was given: the rule in words, and the report that decided. */
-export function Why({ change }: { change: StatusChange }) {
-  const { t } = useTranslation('app');
-  const { rule, reported_at, accuracy_m, distance_m, override } = change.why;
-  const known = KNOWN_RULES.find((name) => name === rule);
-  const place = change.location_name ?? t('tracker.sentence.unknownPlace');
-  const sentence = override
-    ? t('tracker.why.override', { user: override.user_name ?? t('tracker.why.somebody'), reason: override.reason })
-    : known
-      ? t(`tracker.why.${known}`, { place })
-      : t('tracker.why.other', { rule });
-  const details = [
-    distance_m !== null &&
-      t(distance_m <= 0 ? 'tracker.why.inside' : 'tracker.why.outside', {
-        distance: formatDistance(Math.abs(distance_m)),
-      }),
-    accuracy_m !== null && t('tracker.why.accuracy', { distance: formatDistance(accuracy_m) }),
-  ].filter(Boolean);
-  return (
-    <div className="text-muted">
-      <p className="break-words">{sentence}</p>
-      <p>
-        {reported_at && <Time value={reported_at} exact />}
-        {details.length > 0 && ` · ${details.join(' · ')}`}
-      </p>
-    </div>
   );
 }

@@ -1,6 +1,7 @@
 // Where a tracker was in the last days: the period's choice, the history, and the map when there is something on it.
 import { api, call } from '@tracker/shared/api/client.ts';
 import type { Tracker } from '@tracker/shared/api/schema.d.ts';
+import { trackPoints } from '@tracker/shared/track/track.ts';
 import { Card } from '@tracker/shared/ui/Card.tsx';
 import { Select } from '@tracker/shared/ui/Input.tsx';
 import { Await, Empty, Loading } from '@tracker/shared/ui/states.tsx';
@@ -10,10 +11,11 @@ import { lazy, Suspense, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { runPlacesQuery } from '../common/queries';
 import { periods } from './search';
-import { trackPoints } from './track';
 
 const route = getRouteApi('/frame/trackers/$id');
-const TrackMap = lazy(() => import('./TrackMap').then((module) => ({ default: module.TrackMap })));
+const TrackMap = lazy(() =>
+  import('@tracker/shared/track/TrackMap.tsx').then((module) => ({ default: module.TrackMap })),
+);
 
 const DAY_MS = 86_400_000;
 const USUAL_DAYS = 7;

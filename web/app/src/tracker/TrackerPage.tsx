@@ -1,6 +1,7 @@
 // A tracker: its status in words, its track on the map, what happened, and why each status was given.
 import type { Tracker } from '@tracker/shared/api/schema.d.ts';
 import { formatDistance, formatPosition } from '@tracker/shared/i18n/format.ts';
+import { Why } from '@tracker/shared/track/Why.tsx';
 import { Card, PageHead } from '@tracker/shared/ui/Card.tsx';
 import { Await, Empty, Failure } from '@tracker/shared/ui/states.tsx';
 import { Tabs } from '@tracker/shared/ui/Tabs.tsx';
@@ -15,7 +16,7 @@ import { EventLine } from '../common/EventLine';
 import { MoreButton } from '../common/MoreButton';
 import { eventsQuery, exceptionsQuery, runQuery, statusHistoryQuery, trackerQuery } from '../common/queries';
 import { ExceptionText } from '../exceptions/ExceptionsPage';
-import { StatusCard, Why } from './StatusCard';
+import { StatusCard } from './StatusCard';
 import { trackerTabs } from './search';
 import { TrackCard } from './TrackCard';
 

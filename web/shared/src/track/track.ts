@@ -1,6 +1,6 @@
 // A tracker's track: what the history endpoint answers as points in time, and what the map draws of them up to a moment.
-import type { HistoryBucket, HistoryPosition } from '@tracker/shared/api/schema.d.ts';
-import { circlePolygon, type LatLng } from '@tracker/shared/map/geometry.ts';
+import type { HistoryBucket, HistoryPosition } from '../api/schema';
+import { circlePolygon, type LatLng } from '../map/geometry';
 import type { Feature, FeatureCollection } from 'geojson';
 
 export interface TrackPoint {

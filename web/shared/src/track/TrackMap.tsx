@@ -1,10 +1,10 @@
 // A track on the map with a slider through time. Used for trackers and for share links; it is given what it shows.
-import { formatTime } from '@tracker/shared/i18n/format.ts';
-import { boundsOf } from '@tracker/shared/map/geometry.ts';
-import { useFit, useGeoJson } from '@tracker/shared/map/layers.ts';
-import { MapView } from '@tracker/shared/map/MapView.tsx';
-import { PlaceLayer, type Place } from '@tracker/shared/map/PlaceLayer.tsx';
-import { IconButton } from '@tracker/shared/ui/Button.tsx';
+import { formatTime } from '../i18n/format';
+import { boundsOf } from '../map/geometry';
+import { useFit, useGeoJson } from '../map/layers';
+import { MapView } from '../map/MapView';
+import { PlaceLayer, type Place } from '../map/PlaceLayer';
+import { IconButton } from '../ui/Button';
 import { Pause, Play } from 'lucide-react';
 import { useEffect, useEffectEvent, useId, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -71,7 +71,7 @@ const FASTEST_STEP_MS = 60;
 const SLOWEST_STEP_MS = 700;
 
 export function TrackMap({ name, points, places }: TrackMapProps) {
-  const { t } = useTranslation('app');
+  const { t } = useTranslation('shared');
   const last = points.length - 1;
   // Undefined: at the newest, also when newer ones come.
   const [chosen, setChosen] = useState<number>();
@@ -111,7 +111,7 @@ interface SliderProps {
 }
 
 function Slider({ points, current, onChange }: SliderProps) {
-  const { t } = useTranslation('app');
+  const { t } = useTranslation('shared');
   const id = useId();
   const [playing, setPlaying] = useState(false);
   const last = points.length - 1;

@@ -1,4 +1,4 @@
-import type { HistoryBucket, HistoryPosition } from '@tracker/shared/api/schema.d.ts';
+import type { HistoryBucket, HistoryPosition } from '../api/schema';
 import { describe, expect, it } from 'vitest';
 import { indexAt, trackFeatures, trackPoints, type TrackPoint } from './track';
 
