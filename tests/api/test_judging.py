@@ -266,3 +266,107 @@ def test_previews_refuse_what_a_patch_would(place):
         assert [e["field"] for e in answer.json()["errors"]] == [field]
     # a storage location under the other name is none
     assert place.admin.post(f"/delivery-locations/{place.store}/preview", json={"radius_m": 60}).status_code == 404
+
+
+# ---- exceptions ----
+
+
+def exceptions(place: Place) -> list[tuple]:
+    rows = place.db.execute(
+        "SELECT kind, location_id, since, ended_at FROM tracker_exceptions WHERE tracker_id = %s ORDER BY since, kind",
+        (place.tracker,),
+    )
+    return rows.fetchall()
+
+
+def expect_exceptions(place: Place, *expected: tuple) -> None:
+    wait_for(lambda: exceptions(place) == list(expected), lambda: f"the exceptions are {exceptions(place)}")
+
+
+def test_goods_in_the_place_of_another_run(place):
+    other = place.make("production-runs", brand_id=place.brand)
+    foreign = place.make("delivery-locations", center={"latitude": NEAR[0], "longitude": NEAR[1]}, radius_m=200)
+    put = place.admin.put(f"/production-runs/{other}/locations", json={"location_ids": [foreign]})
+    assert put.status_code == 200
+    place.report((0, AWAY), (1, NEAR), (2, NEAR))
+    expect_exceptions(place, ("wrong_place", foreign, at(1), None))
+    place.report((3, AWAY))
+    expect_exceptions(place, ("wrong_place", foreign, at(1), at(3)))
+    # a report that comes late
+    place.report((1.5, AWAY))
+    expect_exceptions(place, ("wrong_place", foreign, at(1), at(1.5)), ("wrong_place", foreign, at(2), at(3)))
+
+
+def test_goods_that_left_before_their_release(place):
+    place.admin.patch(f"/production-runs/{place.run}", json={"release_at": rfc3339(at(10))})
+    place.report((0, HERE), (2, AWAY))
+    expect_exceptions(place, ("left_early", place.store, at(2), None))
+    place.report((11, AWAY))
+    expect_exceptions(place, ("left_early", place.store, at(2), at(10)))
+    place.admin.patch(f"/production-runs/{place.run}", json={"release_at": rfc3339(at(1))})
+    expect_exceptions(place)
+
+
+def sweep(server: Stack, log: str) -> subprocess.Popen:
+    """A worker that has just started looks for silent and stuck trackers at once; here after hours instead of days."""
+    with open(server.folder / log, "ab") as out:
+        return subprocess.Popen(
+            [server.binary, "worker", "--queues=judge"],
+            env=server.env("worker_login") | {"SILENT_AFTER": "72h", "STUCK_AFTER": "2d"},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            preexec_fn=die_with_parent(death_signal=signal.SIGKILL),
+        )
+
+
+def test_silent_and_stuck(server, place):
+    """Found by the clock, and gone with a report, or a place, or the end of the run."""
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+    def hours_ago(hours: float) -> dt.datetime:
+        return now - dt.timedelta(hours=hours)
+
+    stuck, moving, quiet, never = (place.make("trackers", production_run_id=place.run) for _ in range(4))
+    started = "UPDATE production_runs SET starts_at = now() - interval '30 days' WHERE id = %s"
+    place.db.execute(started, (place.run,))
+    place.db.execute("UPDATE trackers SET created_at = now() - interval '20 days' WHERE id = %s", (never,))
+    for hours in (100, 80, 60, 40, 20, 1):
+        store(place.db, stuck, [Report(hours_ago(hours), NEAR[0] + hours * 1e-6, NEAR[1])])
+        store(place.db, moving, [Report(hours_ago(hours), NEAR[0] + hours * 1e-3, NEAR[1])])
+    store(place.db, quiet, [Report(hours_ago(73), *HERE)])
+    store(place.db, place.tracker, [Report(hours_ago(71), *HERE)])
+
+    def found() -> list[tuple]:
+        rows = place.db.execute(
+            "SELECT tracker_id, kind, ended_at IS NOT NULL FROM tracker_exceptions WHERE client_id = %s ORDER BY 1, 2, 3",
+            (place.client,),
+        )
+        return rows.fetchall()
+
+    wait_for(
+        lambda: place.db.execute(
+            "SELECT count(*) = 4 FROM trackers WHERE client_id = %s AND status <> 'CREATED'", (place.client,)
+        ).fetchone()[0],
+        lambda: "the reports are not judged",
+    )
+    process = sweep(server, "sweep-1.log")
+    expected = [(stuck, "stuck", False), (quiet, "silent", False), (never, "silent", False)]
+    wait_for(lambda: found() == expected, lambda: f"found {found()}, not {expected}")
+    stop_process(process)
+    since = place.db.execute("SELECT since FROM tracker_exceptions WHERE tracker_id = %s", (quiet,)).fetchone()
+    assert since == (hours_ago(73),)
+
+    store(place.db, stuck, [Report(now, NEAR[0] + 0.05, NEAR[1])])
+    store(place.db, quiet, [Report(now, *HERE)])
+    place.db.execute("UPDATE trackers SET archived_at = now() WHERE id = %s", (never,))
+    wait_for(
+        lambda: place.db.execute(
+            "SELECT count(*) = 2 FROM trackers WHERE client_id = %s AND last_report_at = %s", (place.client, now)
+        ).fetchone()[0],
+        lambda: "the new reports are not judged",
+    )
+    process = sweep(server, "sweep-2.log")
+    expected = [(stuck, "stuck", True), (quiet, "silent", True), (never, "silent", True)]
+    wait_for(lambda: found() == expected, lambda: f"found {found()}, not {expected}")
+    stop_process(process)

@@ -161,7 +161,12 @@ def test_schedules_that_are_refused(admin: ApiClient, body: dict, field: str) ->
 
 
 def test_a_schedule_is_kept_changed_and_run(admin: ApiClient, db: psycopg.Connection, worker: subprocess.Popen) -> None:
-    body = {"name": uuid.uuid4().hex, "task_name": "maintenance.tidy", "cron": "5 4 * * sun", "time_zone": "Europe/Berlin"}
+    body = {
+        "name": uuid.uuid4().hex,
+        "task_name": "maintenance.tidy",
+        "cron": "5 4 * * sun",
+        "time_zone": "Europe/Berlin",
+    }
     schedule = made(admin.post("/task-schedules", json=body | {"kwargs": {"a": [1, None]}}))
     assert (schedule["kwargs"], schedule["every_s"], schedule["enabled"]) == ({"a": [1, None]}, None, True)
     db.execute("UPDATE task_schedules SET next_run_at = now() + interval '1 day' WHERE id = %s", (schedule["id"],))
@@ -207,7 +212,9 @@ def rows_of(db: psycopg.Connection, client: int) -> dict[str, int]:
         "SELECT c.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE a.attname = 'client_id'"
         " AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace"
     ).fetchall()
-    counts = {t: db.execute(f'SELECT count(*) FROM "{t}" WHERE client_id = %s', (client,)).fetchone()[0] for (t,) in tables}
+    counts = {
+        t: db.execute(f'SELECT count(*) FROM "{t}" WHERE client_id = %s', (client,)).fetchone()[0] for (t,) in tables
+    }
     return {table: n for table, n in counts.items() if n}
 
 
@@ -241,7 +248,9 @@ def test_a_client_is_erased_with_all_that_is_its_and_nothing_else(
 
     assert admin.get(f"/clients/{gone['id']}").status_code == 404
     assert rows_of(db, gone["id"]) == {}
-    assert db.execute("SELECT count(*) FROM location_reports WHERE tracker_id NOT IN (SELECT id FROM trackers)").fetchone() == (0,)
+    assert db.execute(
+        "SELECT count(*) FROM location_reports WHERE tracker_id NOT IN (SELECT id FROM trackers)"
+    ).fetchone() == (0,)
     assert rows_of(db, stays["id"]) == before
     assert only.get("/users/me").status_code == 401, "who saw nothing else is gone"
     assert both.get("/users/me").status_code == 200
