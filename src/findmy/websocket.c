@@ -205,7 +205,7 @@ static bool lws_converse(struct websocket_client *self, const char *url, int64_t
     if (!talk.finished)
         talk_fail(&talk, "ws_closed", "the conversation broke off");
 
-    lws_sul_schedule(context, 0, &talk.deadline, NULL, LWS_SET_TIMER_USEC_CANCEL);
+    lws_sul_cancel(&talk.deadline);
     lws_context_destroy(context);
     buf_wipe(&talk.incoming);
     buf_wipe(&talk.reply);
