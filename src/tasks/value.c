@@ -17,16 +17,18 @@ static bool number_character(char c)
     return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
 }
 
-/* Digits with an optional minus that parse_i64 refuses: too large, since JSON has no leading zeros. */
+/* Digits with an optional minus that parse_i64 refuses: too large, since JSON has no leading zeros. The text
+ * may end right behind them. */
 static bool is_big(const char *text, size_t len)
 {
     char copy[24];
     int64_t value;
-    if (strcspn(text, ".eE") < len || text[0] == '+')
+    size_t sign = text[0] == '-', digits = len - sign;
+    if (digits < 19 || text[sign] == '0')
         return false;
-    size_t digits = len - (text[0] == '-');
-    if (digits < 19 || text[len - digits] == '0')
-        return false;
+    for (size_t i = sign; i < len; i++)
+        if (text[i] < '0' || text[i] > '9')
+            return false; /* a real, or nothing at all */
     if (len >= sizeof(copy))
         return true;
     memcpy(copy, text, len);

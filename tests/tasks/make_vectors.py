@@ -39,7 +39,12 @@ def message(args: list, kwargs: dict, labels: dict) -> dict:
 
 
 def cases() -> dict:
-    odd = [datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC), timedelta(days=1, microseconds=3), Decimal("1.10"), (1, 2)]
+    odd = [
+        datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC),
+        timedelta(days=1, microseconds=3),
+        Decimal("1.10"),
+        (1, 2),
+    ]
     messages = [message([v], {"v": v}, labels) for v, labels in zip(VALUES, LABELS * len(VALUES), strict=False)]
     messages.append(message(odd, {}, {}))
     pickles = [

@@ -45,7 +45,9 @@ def test_a_stopped_redis_delays_and_a_new_one_is_used(bench: Workbench) -> None:
         bench.ended(bench.enqueue("demo.effect", '["away", 100]'), "succeeded")
     finally:
         bench.stack.redis.start()
-    eventually(lambda: bench.redis.exists("{tracker}:default") or bench.enqueue("demo.add", "[1]") and None, "messages again")
+    eventually(
+        lambda: bench.redis.exists("{tracker}:default") or (bench.enqueue("demo.add", "[1]") and None), "messages again"
+    )
     task = bench.enqueue("demo.effect", '["back", 0]')
     bench.ended(task, "succeeded")
     eventually(lambda: bench.redis.exists(task), "its result")
@@ -89,7 +91,9 @@ def test_killed_workers_and_flushes_in_any_mix(bench: Workbench) -> None:
             case 2:
                 bench.redis.delete("{tracker}:default")
     wanted = {f"r{n}-{i}" for n in range(count) for i in range(1, 11)} | {f"m{n}" for n in range(count)}
-    eventually(lambda: bench.sql("SELECT count(*) FROM tasks WHERE finished_at IS NULL") == [(0,)], "the end of all tasks")
+    eventually(
+        lambda: bench.sql("SELECT count(*) FROM tasks WHERE finished_at IS NULL") == [(0,)], "the end of all tasks"
+    )
     assert bench.sql("SELECT state, count(*) FROM tasks GROUP BY 1") == [("succeeded", len(wanted))]
     keys = effects(bench)
     assert set(keys) == wanted

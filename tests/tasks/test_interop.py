@@ -260,3 +260,20 @@ await task.wait_result(timeout={PATIENCE})"""
     )
     eventually(lambda: bench.redis.exists("fixed"), "the result")
     assert len(bench.sql("SELECT * FROM effects")) == 2
+
+
+def test_the_example_of_the_documentation(bench: Workbench, python: Python) -> None:
+    page = (HERE.parents[1] / "docs" / "integrators" / "taskiq.md").read_text()
+    example = page.split("```python\n")[1].split("```")[0]
+    with open(bench.folder / "worker.log", "ab") as log:
+        worker = subprocess.Popen(
+            [bench.stack.binary, "worker", "--queues=default"],
+            env=bench.stack.env("worker_login"),
+            stdout=log,
+            stderr=log,
+        )
+    bench.workers.append(worker)
+    done = subprocess.run(
+        [sys.executable, "-c", example], env=python.env(), capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert "'idempotency_keys': 0" in done.stdout, done.stdout + done.stderr

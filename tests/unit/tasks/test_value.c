@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -49,6 +50,21 @@ static void reals_with_many_digits_are_no_integers(void **state)
         assert_true(json_is_real(json_array_get(value, i)));
     assert_null(value_read(large, sizeof(large) - 1, &err)); /* no double holds it */
     arena_free(arena);
+}
+
+/* What comes from Redis has a length and no end mark; the sanitizers look. */
+static void nothing_behind_the_text_is_read(void **state)
+{
+    static const char *const texts[] = { "123", "-", "12345678901234567890", "[1", "\"\\", "\"" };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        size_t len = strlen(texts[i]);
+        struct error err;
+        char *exact = malloc(len);
+        memcpy(exact, texts[i], len);
+        json_decref(value_read(exact, len, &err));
+        free(exact);
+    }
 }
 
 static void only_digits_are_a_big_integer(void **state)
@@ -105,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_stay_as_they_are),
         cmocka_unit_test(reals_with_many_digits_are_no_integers),
+        cmocka_unit_test(nothing_behind_the_text_is_read),
         cmocka_unit_test(only_digits_are_a_big_integer),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(what_is_no_json_is_refused),
