@@ -37,7 +37,7 @@ struct answer_cache {
 
     struct generation *generations; /* open addressing */
     size_t places, used;
-    uint64_t sum;         /* of all values */
+    uint64_t sum;         /* of the marks of all */
     int64_t looked_at;    /* monotonic time before the last look began; 0: never, or expired */
     uint64_t expiries;    /* how often it was expired */
     pthread_mutex_t look; /* one look at a time */
@@ -120,6 +120,17 @@ static void grow(struct answer_cache *cache)
     cache->places = places;
 }
 
+/* Tenants are learned about at different times and in different processes: a mere sum of generations could be
+ * the same for two states of them, a sum of marks is not but by a chance of 2^-64. None for generation 0, so
+ * that a tenant without writes counts as one that is not known. (The mixer of SplitMix64.) */
+static uint64_t mark(int64_t client_id, int64_t generation)
+{
+    uint64_t z = (uint64_t)client_id * UINT64_C(0x9E3779B97F4A7C15) ^ (uint64_t)generation;
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    return generation == 0 ? 0 : z ^ z >> 31;
+}
+
 static void learn(struct answer_cache *cache, int64_t client_id, int64_t generation)
 {
     struct generation *place = find(cache->generations, cache->places, client_id);
@@ -129,7 +140,7 @@ static void learn(struct answer_cache *cache, int64_t client_id, int64_t generat
         grow(cache);
         place = find(cache->generations, cache->places, client_id);
     }
-    cache->sum += (uint64_t)(generation - place->value);
+    cache->sum += mark(client_id, generation) - mark(client_id, place->value);
     *place = (struct generation){ client_id, generation };
 }
 
@@ -147,7 +158,8 @@ uint64_t answer_stamp(struct answer_cache *cache, const struct principal *princi
     if (principal->role == ROLE_ADMIN)
         stamp = cache->sum;
     for (size_t i = 0; principal->role != ROLE_ADMIN && i < principal->client_count; i++)
-        stamp += (uint64_t)find(cache->generations, cache->places, principal->client_ids[i])->value;
+        stamp += mark(principal->client_ids[i],
+                      find(cache->generations, cache->places, principal->client_ids[i])->value);
     pthread_mutex_unlock(&cache->lock);
     return stamp;
 }

@@ -1,13 +1,14 @@
 /* Answers to reads, kept in the process for as long as nobody writes to what they show.
  *
  * Every write raises the generation of its tenant in the transaction that it belongs to (table
- * cache_generations). An answer is kept with a stamp: the sum of the generations of all tenants that its
- * caller sees, as known before the rows were read. It is used while that sum is still the same. Generations
- * only grow, so an equal sum means that none of them moved.
+ * cache_generations). An answer is kept with a stamp: a sum over the generations of all tenants that its
+ * caller sees, as known before the rows were read. It is used while the stamp is still the same.
  *
- * The process learns generations by looking at the table, at most every CACHE_LEASE and only while the cache
- * is used; its own writes it knows at once. So the writer's process never shows an old row, and other
- * processes stop showing it within CACHE_LEASE. */
+ * Generations are learned by looking at the table, and answers are used while that look is younger than
+ * CACHE_LEASE and no write was heard of since. Writers do not answer before every process that keeps answers
+ * has heard of the write, or its lease has ended (store/settle.h). So no read that begins after a write was
+ * answered is given what was true before it, whichever process either of them reaches. A process of which
+ * writers do not know uses no answers (cache_peers_trusted). */
 #ifndef API_ANSWER_CACHE_H
 #define API_ANSWER_CACHE_H
 
@@ -19,8 +20,9 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "store/db.h"
+#include "store/settle.h"
 
-#define CACHE_LEASE (100 * INT64_C(1000)) /* microseconds */
+#define CACHE_LEASE SETTLE_LEASE
 
 /* Rows may also change without a write (a plan whose time has come), so nothing is kept for long. */
 #define CACHE_LIFE (10 * INT64_C(1000000))
@@ -53,7 +55,8 @@ void answer_cache_expire(struct answer_cache *cache);
 /* A generation as it was seen; lower ones than known are ignored, because looks may overtake each other. */
 void answer_cache_learn(struct answer_cache *cache, int64_t client_id, int64_t generation);
 
-/* The stamp for a caller's answers; take it before reading the rows. */
+/* The stamp for a caller's answers, the same in every process that knows the same generations; take it before
+ * reading the rows. */
 uint64_t answer_stamp(struct answer_cache *cache, const struct principal *principal);
 
 /* ---- answers ---- */

@@ -10,6 +10,7 @@
 #include "api/admin.h"
 #include "api/answer_cache.h"
 #include "api/apple_accounts.h"
+#include "api/cache_peers.h"
 #include "api/geocoding.h"
 #include "api/health.h"
 #include "api/images.h"
@@ -265,7 +266,8 @@ struct app *app_new(const struct config *config, struct error *err)
     crypto_generichash_final(&state, app->cursor_key, CURSOR_KEY_SIZE);
 
     app->answers = answer_cache_new();
-    app->live = live_hub_new(config, app->auth);
+    app->peers = cache_peers_new(app->answers);
+    app->live = live_hub_new(config, app->auth, app->peers);
     app->pipeline = pipeline_new();
     app->writes = recent_writes_new(config->database_replica_max_lag + REPLICA_MARGIN);
     app->route_count = app_collect_routes(app->arena, &app->routes);
@@ -282,6 +284,7 @@ void app_free(struct app *app)
     if (app == NULL)
         return;
     live_hub_free(app->live);
+    cache_peers_free(app->peers);
     answer_cache_free(app->answers);
     pipeline_free(app->pipeline);
     recent_writes_free(app->writes);

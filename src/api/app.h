@@ -12,6 +12,7 @@
 #include "http/route.h"
 
 struct answer_cache;
+struct cache_peers;
 struct live_hub;
 struct pipeline;
 struct task_catalogue;
@@ -24,9 +25,11 @@ struct app {
     uint8_t cursor_key[CURSOR_KEY_SIZE];
     struct recent_writes *writes;
     struct answer_cache *answers;
+    struct cache_peers *peers;
     struct live_hub *live;
     struct pipeline *pipeline;
-    const struct task_catalogue *catalogue; /* what workers can do; set by whoever starts the API, outlives it */
+    const struct task_catalogue
+        *catalogue;      /* what workers can do; set by whoever starts the API, outlives it */
     struct arena *arena; /* routes and what they point to */
     const struct route *routes;
     size_t route_count;
@@ -60,6 +63,9 @@ MUST_CHECK bool app_before(struct request *req);
 
 /* After a handler, on its thread: keep the answer. */
 void app_after(struct request *req);
+
+/* In a handler: its answer is not to be kept (it was read where writes come late). */
+void app_keep_nothing(void);
 
 /* On the network thread, for GET: true when it was answered from memory. */
 MUST_CHECK bool app_fast(struct request *req);

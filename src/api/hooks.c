@@ -1,9 +1,13 @@
 /* What happens around every handler: access, and answers that are known already. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "api/access.h"
 #include "api/answer_cache.h"
+#include "api/answer_share.h"
 #include "api/app.h"
+#include "api/cache_peers.h"
+#include "base/metrics.h"
 #include "base/timeutil.h"
 
 /* What app_before found out for app_after on the same thread. */
@@ -13,6 +17,24 @@ struct reading {
     uint64_t stamp;
 };
 static _Thread_local struct reading reading;
+
+/* Where answers that may be kept came from. */
+enum source { SOURCE_PROCESS, SOURCE_REDIS, SOURCE_DATABASE, SOURCES };
+
+static void count(enum source source)
+{
+    static const char *const names[] = { "process", "redis", "database" };
+    static struct series *_Atomic series[SOURCES];
+    struct series *one = atomic_load_explicit(&series[source], memory_order_relaxed);
+    if (one == NULL) { /* asking twice gives the same */
+        one = metric_series(metric_counter("tracker_kept_answers_total",
+                                           "Answers to reads that may be kept, by where they came from.",
+                                           "source"),
+                            &names[source]);
+        atomic_store_explicit(&series[source], one, memory_order_relaxed);
+    }
+    series_add(one, 1);
+}
 
 /* Reads of tenant rows that change only by writes, and are the same for all who see the tenant. The audit log
  * grows with every write, and shapes of locations by the clock. */
@@ -68,6 +90,26 @@ static bool answer_known(struct request *req, const struct principal *principal,
         !answer_cache_get(cache, in->key, in->stamp, time_monotonic(), true, req->arena, &answer))
         return false;
     reply_known(req, &answer);
+    count(SOURCE_PROCESS);
+    return true;
+}
+
+/* Reads of one row cost the database no more than Redis. */
+static bool shareable(const struct request *req)
+{
+    return (req->route->flags & ROUTE_KEPT) || strchr(req->route->path, '{') == NULL;
+}
+
+/* Did another process have the same question? True: answered. */
+static bool answer_shared(struct request *req, const struct reading *in)
+{
+    struct cached_answer answer;
+    if (wants_fresh(req) || !shareable(req) ||
+        !answer_share_get(req->app->auth, req->redis, req->arena, in->key, in->stamp, &answer))
+        return false;
+    answer_cache_put(req->app->answers, in->key, in->stamp, time_monotonic(), &answer);
+    reply_known(req, &answer);
+    count(SOURCE_REDIS);
     return true;
 }
 
@@ -79,11 +121,14 @@ bool app_before(struct request *req)
     if (!cacheable(req) || req->principal == NULL)
         return true;
 
-    bool confirmed = answer_cache_confirm(req->app->answers, req->db, time_monotonic());
+    int64_t now = time_monotonic();
+    if (!cache_peers_trusted(req->app->peers, now))
+        return true; /* writers do not know of this process (yet): the database answers */
+    bool confirmed = answer_cache_confirm(req->app->answers, req->db, now);
     db_set_context(req->db, &req->principal->context);
     if (!confirmed)
         return true;
-    if (answer_known(req, req->principal, &reading))
+    if (answer_known(req, req->principal, &reading) || answer_shared(req, &reading))
         return false;
     reading.req = req;
     return true;
@@ -100,15 +145,27 @@ static const char *etag_of(const struct request *req)
 void app_after(struct request *req)
 {
     const char *etag = etag_of(req);
-    if (reading.req == req && req->status == 200 && etag != NULL)
-        answer_cache_put(req->app->answers, reading.key, reading.stamp, time_monotonic(),
-                         &(struct cached_answer){ etag, req->content_type, req->out.data, req->out.len });
+    if (cacheable(req))
+        count(SOURCE_DATABASE);
+    if (reading.req == req && req->status == 200 && etag != NULL) {
+        const struct cached_answer answer = { etag, req->content_type, req->out.data, req->out.len };
+        answer_cache_put(req->app->answers, reading.key, reading.stamp, time_monotonic(), &answer);
+        if (shareable(req) && db_stats(req->db)->usec >= SHARE_WORTH_USEC)
+            answer_share_put(req->app->auth, req->redis, req->arena, reading.key, reading.stamp, &answer);
+    }
+    reading.req = NULL;
+}
+
+void app_keep_nothing(void)
+{
     reading.req = NULL;
 }
 
 bool app_fast(struct request *req)
 {
-    if (!cacheable(req) || !answer_cache_confirmed(req->app->answers, time_monotonic()))
+    int64_t now = time_monotonic();
+    if (!cacheable(req) || !cache_peers_trusted(req->app->peers, now) ||
+        !answer_cache_confirmed(req->app->answers, now))
         return false;
     const struct principal *principal = access_fast(req->app->auth, req);
     struct reading in;

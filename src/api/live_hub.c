@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/cache_peers.h"
 #include "auth/cache.h"
 #include "auth/recheck.h"
 #include "base/log.h"
@@ -25,9 +26,9 @@
 #define BUS_PATIENCE SECONDS(1)          /* how long the stop of the process may wait for the bus */
 #define BUS_PAUSE    (USEC_PER_SEC / 10) /* between attempts while Redis is away */
 
-/* Rights are looked at again when any were changed, which is noticed within a second, and now and then, for
+/* Rights are looked at again when any were changed, which is noticed within a tick, and now and then, for
  * sessions that end by the clock. */
-#define GUARD_TICK    SECONDS(1)
+#define GUARD_TICK    (USEC_PER_SEC / 2)
 #define GUARD_RECHECK SECONDS(5)
 
 /* Readers of quiet streams learn how far the bus has come, so that they can resume from there. */
@@ -51,6 +52,7 @@ struct live_reader {
 struct live_hub {
     const struct config *config;
     struct auth *auth;
+    struct cache_peers *peers;
     pthread_mutex_t lock;
     pthread_cond_t wake;         /* stopping */
     struct live_reader *readers; /* the newest first */
@@ -64,13 +66,14 @@ struct live_hub {
 
 /* ---- life ---- */
 
-struct live_hub *live_hub_new(const struct config *config, struct auth *auth)
+struct live_hub *live_hub_new(const struct config *config, struct auth *auth, struct cache_peers *peers)
 {
     struct live_hub *hub = calloc(1, sizeof(*hub));
     if (hub == NULL)
         abort();
     hub->config = config;
     hub->auth = auth;
+    hub->peers = peers;
     pthread_mutex_init(&hub->lock, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -193,6 +196,14 @@ static void dispatch(struct live_hub *hub, const struct live_entry *entry, struc
 
 /* ---- the bus ---- */
 
+/* Writers wait for the answer, so these come before the events behind them. */
+static void hear_expiries(struct live_hub *hub, const struct live_batch *batch, struct redis *redis)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (strcmp(batch->entries[i].event.kind, LIVE_EXPIRE) == 0)
+            cache_peers_hear(hub->peers, redis, &batch->entries[i].event);
+}
+
 static void take_batch(struct live_hub *hub, const struct live_batch *batch, struct buf *text)
 {
     pthread_mutex_lock(&hub->lock);
@@ -269,11 +280,14 @@ static void *run_bus(void *self)
             continue;
         }
         if (!live_wait(redis, arena, hub->position, BUS_PATIENCE, &batch)) {
+            cache_peers_bus(hub->peers, false);
             joined = false;
             lost = true;
             continue;
         }
         lost = false;
+        cache_peers_bus(hub->peers, true);
+        hear_expiries(hub, &batch, redis);
         if (batch.gap)
             rejoin(hub, &batch, redis, arena);
         take_batch(hub, &batch, &text);
@@ -357,7 +371,9 @@ static bool wait_tick(struct live_hub *hub)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += GUARD_TICK / USEC_PER_SEC;
+    int64_t nsec = until.tv_nsec + GUARD_TICK * 1000;
+    until.tv_sec += nsec / 1000000000;
+    until.tv_nsec = nsec % 1000000000;
     pthread_mutex_lock(&hub->lock);
     while (!atomic_load(&hub->stopping) && pthread_cond_timedwait(&hub->wake, &hub->lock, &until) == 0)
         ;
@@ -386,6 +402,7 @@ static void *run_guard(void *self)
         }
         arena_reset(arena);
         db_use(db, arena, &auth_context);
+        cache_peers_tick(hub->peers, db);
         if (!auth_cache_confirm(hub->auth->cache, db))
             continue; /* the database is away: nothing is revoked meanwhile */
         uint64_t changes = auth_cache_seen(hub->auth->cache);
@@ -395,6 +412,9 @@ static void *run_guard(void *self)
             rechecked = now;
         }
     }
+    arena_reset(arena);
+    db_use(db, arena, &auth_context);
+    cache_peers_leave(hub->peers, db);
     arena_free(arena);
     db_free(db);
     return NULL;

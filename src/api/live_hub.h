@@ -19,6 +19,7 @@
 #include "store/redis.h"
 
 struct live_hub;
+struct cache_peers;
 
 /* Kinds of events, as bits of a filter. */
 enum live_topic {
@@ -39,8 +40,8 @@ struct live_filter {
 bool live_visible(const struct principal *principal, const struct live_filter *filter,
                   const struct live_event *event);
 
-/* config and auth outlive the hub. */
-struct live_hub *live_hub_new(const struct config *config, struct auth *auth);
+/* All outlive the hub. Its threads also serve peers, who live on the same bus. */
+struct live_hub *live_hub_new(const struct config *config, struct auth *auth, struct cache_peers *peers);
 void live_hub_free(struct live_hub *hub); /* after stop, and after the server stopped; NULL is allowed */
 
 /* Starts and ends the threads. Streams may be opened before the start: they are served from then on. */

@@ -7,6 +7,7 @@
 
 #include "api/answer_cache.h"
 #include "api/app.h"
+#include "api/cache_peers.h"
 #include "base/timeutil.h"
 #include "store/redis.h"
 
@@ -65,12 +66,16 @@ struct rows *read_rows(struct request *req, const struct statement *s)
         recent_writes_has(req->app->writes, req->principal->user_id, time_monotonic()) ||
         wrote_elsewhere(req))
         return db_query_params(req->db, s->sql, s->params, s->count);
+    app_keep_nothing(); /* the answer may be older than the generations that it would be kept under */
     return db_read_params(req->db, s->sql, s->params, s->count);
 }
 
 void note_write(struct request *req)
 {
+    /* Within a transaction others have nothing to forget yet; it is called again after the commit. */
     answer_cache_expire(req->app->answers);
+    if (!db_in_transaction(req->db))
+        cache_peers_settle(req->app->peers, req->redis);
     if (!has_replica(req) || req->principal == NULL)
         return;
     recent_writes_note(req->app->writes, req->principal->user_id, time_monotonic());

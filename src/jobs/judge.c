@@ -8,6 +8,7 @@
 #include "base/timeutil.h"
 #include "jobs/judge_batch.h"
 #include "store/live.h"
+#include "store/settle.h"
 
 /* Trackers of one transaction. More save round trips, fewer let workers share and keep edits of these rows
  * waiting for less long. */
@@ -235,6 +236,8 @@ void judge_announce(const struct judging *judging, const struct batch *batch)
             events[n++].data = status_data(judging->arena, subject);
         }
     }
-    if (n > 0)
-        (void)live_publish(judging->redis, events, n);
+    if (n == 0)
+        return;
+    settle_now(judging->db, judging->redis); /* who hears of it and reads must see it */
+    (void)live_publish(judging->redis, events, n);
 }
