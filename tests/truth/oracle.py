@@ -1,4 +1,4 @@
-"""What a tracker's history should be, from the status rules as they are written (docs/integrators/status.md), without a line of trackerd.
+"""What a tracker's history should be, from the status rules as they are written (docs/integrators/how-status-is-decided.md), without a line of trackerd.
 
 It is built to be obviously right and not to be fast: everything is decided from all reports at once, nothing is kept from one report to
 the next but what the rules say.
