@@ -35,7 +35,7 @@ API_MAY_USE = {
 # Rows of tables without client_id belong to a user or to the operator.
 OPERATOR_TABLES = {
     "apple_accounts", "provider_profiles", "fetch_batches", "provider_recordings", "task_schedules", "login_attempts",
-    "report_inbox", "auth_changes",
+    "report_inbox", "auth_changes", "cache_readers",
 }  # fmt: skip
 
 
