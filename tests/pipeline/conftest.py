@@ -1,8 +1,7 @@
-"""One simulator, one system and its fetch worker for the tests of a module.
+"""One simulator, one system and its fetch worker for all tests of a run; test_fairness.py and test_faults.py have their own.
 
 sim         the simulator; faults are cleared after each test
-system      the system (system.py); FETCH_INTERVAL is a second
-account     id of an Apple account that is signed in
+system      the system (system.py), with .account, an Apple account that is signed in; FETCH_INTERVAL is a second
 client_run  (client, run in progress) of this test's own
 """
 
@@ -24,13 +23,13 @@ from system import Simulator, System
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def simulator() -> Iterator[Simulator]:
     with Simulator("--limits", "generous", "--seed", "pipeline", "--density", "0") as sim:
         yield sim
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running(simulator: Simulator) -> Iterator[System]:
     # Not pytest's own folder: another pytest that starts takes the database user's right to enter it away.
     folder = Path(tempfile.mkdtemp(prefix="tracker-"))
@@ -54,11 +53,6 @@ def sim(simulator: Simulator) -> Iterator[Simulator]:
 @pytest.fixture
 def system(running: System, sim: Simulator) -> System:
     return running
-
-
-@pytest.fixture
-def account(system: System) -> int:
-    return system.account
 
 
 @pytest.fixture
