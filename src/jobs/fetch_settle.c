@@ -155,19 +155,21 @@ static bool settle_partial(const struct fetch_batch *batch, struct error *err)
                 "settling trackers with many keys", err);
 }
 
+/* Back-off is counted on the queue's own clock, from the time at which the tracker was due: in a long queue
+ * the head was due long ago, and counting from now would send a tracker to the end for each failure. It gives
+ * way to the cycle: half a cycle after the last success it is two intervals, whatever the failures. */
 static bool settle_failed(const struct fetch_batch *batch, struct error *err)
 {
-    static const char sql[] =
-        "UPDATE trackers t SET fetch_failures = least(t.fetch_failures + 1, 1000), " NEXT_FETCH(
-            "now() + " USEC("$3") " * a.intervals") " FROM unnest($1, $4) AS a (id, intervals) "
-                                                    "WHERE t.id = a.id AND t.lease_owner = $2";
+    static const char sql[] = "UPDATE trackers t SET fetch_failures = least(t.fetch_failures + 1, 1000), " NEXT_FETCH(
+        "CASE WHEN a.due <= fetch_first() THEN now() ELSE a.due END + greatest(2 * " USEC("$3") ", least(a.intervals * " USEC(
+            "$3") ", coalesce(t.last_fetched_at, now()) + " USEC("$6") " / 2 - now()))") " FROM unnest($1, $4, $5) AS a (id, intervals, due) WHERE t.id = a.id AND t.lease_owner = $2";
     struct chosen chosen = choose(batch, is_taken);
     int64_t *intervals = arena_zalloc(batch->arena, chosen.count + 1, sizeof(*intervals));
     for (size_t i = 0, n = 0; i < batch->tracker_count; i++)
         if (batch->trackers[i].taken)
             intervals[n++] = fetch_back_off(batch->trackers[i].failures + 1);
-    return done(db_query(batch->db, sql, "asia", chosen.ids, chosen.count, batch->worker, batch->interval,
-                         intervals, chosen.count),
+    return done(db_query(batch->db, sql, "asiaTi", chosen.ids, chosen.count, batch->worker, batch->interval,
+                         intervals, chosen.count, chosen.due, chosen.count, batch->cycle),
                 "settling trackers after a failure", err);
 }
 
