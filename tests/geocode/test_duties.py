@@ -179,3 +179,23 @@ def test_no_geocoder_and_no_towns_leave_the_work(db, trackers, worker, server):
     finally:
         server.run("places", "load", "--default", login="worker_login")
     eventually(lambda: place(db, trackers[0]) == ("Hamburg", False), "named as soon as there are towns")
+
+
+def test_old_reports_go_and_their_summaries_stay(db, trackers, worker):
+    """The history's upkeep, with a retention: whole months only, and not before their summaries are made."""
+    old, kept = NOW - timedelta(days=200), NOW - timedelta(days=30)
+    store(db, trackers[0], [(53.551, 9.993)], at=old)
+    store(db, trackers[0], [(53.551, 9.993)], at=kept)
+    reports = "SELECT reported_at FROM location_reports WHERE tracker_id = %s ORDER BY 1"
+    worker()
+    eventually(lambda: db.execute("SELECT count(*) FROM agg_dirty").fetchone()[0] == 0, "the history is refreshed")
+    assert db.execute(reports, (trackers[0],)).fetchall() == [(old,), (kept,)]
+    try:
+        worker({"HISTORY_RETENTION": "90d"})
+        eventually(lambda: db.execute(reports, (trackers[0],)).fetchall() == [(kept,)], "the old month is dropped")
+        days = db.execute("SELECT reports FROM location_history_daily WHERE tracker_id = %s", (trackers[0],)).fetchall()
+        assert days == [(1,), (1,)]
+        store(db, trackers[0], [(53.551, 9.993)], at=old)
+        assert db.execute(reports, (trackers[0],)).fetchall() == [(kept,)], "a report from before the horizon came back"
+    finally:
+        db.execute("DELETE FROM schema_info WHERE key = 'report_horizon'")

@@ -227,7 +227,13 @@ class FaultRun:
         self.seed, self.seconds = seed, seconds
         self.chance = random.Random(seed)
         self.feed = Feed(folder, self.chance, seconds)
-        settings = {"FETCH_CYCLE": "2s", "FETCH_INTERVAL": "2s", "LOG_LEVEL": "info", "WORKER_STOP": "8s"}
+        settings = {
+            "FETCH_CYCLE": "2s",
+            "FETCH_INTERVAL": "2s",
+            "LOG_LEVEL": "info",
+            "WORKER_STOP": "8s",
+            "FETCH_LEASE": "8s",
+        }
         self.system = System(folder, self.feed.sim, settings)
         # Killing the server is no crash of the machine, but must not forget what it acknowledged.
         self.system.stack.postgres.settings["synchronous_commit"] = "on"
@@ -387,7 +393,9 @@ class FaultRun:
         with psycopg.connect(self.system.stack.postgres.url("tracker"), autocommit=True) as db:
             assert_reports(db, self.expected)
             assert_consistent(db)
-            self.system.stop_workers()
+            for worker in self.system.workers:
+                worker.stop()  # a request to the simulator may take longer than WORKER_STOP
+            assert "Sanitizer" not in self.system.logs(), "a process of ours did what it must not"
             derived = self.export()
             self.system.stack.run("judge", "--replay", "--all", login="worker_login")
             assert self.export() == derived, "judging all reports from scratch gives another history"

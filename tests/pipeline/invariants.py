@@ -33,11 +33,15 @@ CONTRADICTIONS = {
             FROM status_history WINDOW w AS (PARTITION BY tracker_id ORDER BY since, id)) h
         WHERE previous_status <> coalesce(was, 'CREATED') OR (n > 1 AND previous_location_id IS DISTINCT FROM was_in)
               OR (status = previous_status AND location_id IS NOT DISTINCT FROM previous_location_id)""",
-    "entries and exits do not alternate": """
-        SELECT * FROM (
-            SELECT tracker_id, location_id, occurred_at, kind, lag(kind) OVER w AS before
-            FROM geofence_events WHERE kind <> 'dwell' WINDOW w AS (PARTITION BY tracker_id, location_id ORDER BY occurred_at, id)) e
-        WHERE kind = coalesce(before, 'exit')""",
+    "entries and exits are not the changes of place in the history": """
+        WITH changes AS (
+            SELECT tracker_id, 'entry' AS kind, location_id, since FROM status_history
+            WHERE location_id IS NOT NULL AND location_id IS DISTINCT FROM previous_location_id
+            UNION ALL SELECT tracker_id, 'exit', previous_location_id, since FROM status_history
+            WHERE previous_location_id IS NOT NULL AND location_id IS DISTINCT FROM previous_location_id),
+             events AS (SELECT tracker_id, kind, location_id, occurred_at FROM geofence_events WHERE kind <> 'dwell')
+        (SELECT 'history', * FROM changes EXCEPT ALL SELECT 'history', * FROM events)
+        UNION ALL (SELECT 'event', * FROM events EXCEPT ALL SELECT 'event', * FROM changes)""",
     "a visit of the history is not a standing fact, or a standing fact no visit": """
         WITH visits AS (SELECT v.tracker_id, v.kind, v.location_id, v.visit
                         FROM notification_visits(ARRAY(SELECT id FROM trackers)) v),
