@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/encode.h"
 #include "base/parse.h"
 
 /* Columns of a gazetteer, in its order. */
@@ -37,13 +38,16 @@ static const char *const gone[] = { "PPLH", "PPLQ", "PPLW", "PPLCH", NULL };
 #define MAX_NAME  200
 #define MAX_OTHER 10000
 
-/* Cuts the line at its tabs. Returns how many fields there are, at most `max` of them in `fields`; 0 when the
- * line has a NUL. */
+/* A line that COPY takes: UTF-8 without NUL and without a line break of whatever kind inside. */
+static bool is_line(const char *line, size_t len)
+{
+    return utf8_valid(line, len) && memchr(line, '\r', len) == NULL && memchr(line, '\n', len) == NULL;
+}
+
+/* Cuts the line at its tabs. Returns how many fields there are, at most `max` of them in `fields`. */
 static size_t split(char *line, size_t len, char **fields, size_t max)
 {
     size_t count = 0;
-    if (memchr(line, '\0', len) != NULL)
-        return 0;
     line[len] = '\0';
     for (char *rest = line; rest != NULL; count++) {
         char *field = strsep(&rest, "\t");
@@ -84,6 +88,8 @@ enum geonames_line geonames_place(char *line, size_t len, struct buf *out, struc
 {
     char *f[PLACE_FIELDS];
     int64_t id, population = 0;
+    if (!is_line(line, len))
+        return bad(err, "is no line of UTF-8 text");
     if (split(line, len, f, PLACE_FIELDS) != PLACE_FIELDS)
         return bad(err, "does not have the 19 fields of a GeoNames gazetteer");
     if (!parse_i64_range(f[ID], 1, INT64_MAX, &id))
@@ -118,6 +124,8 @@ enum geonames_line geonames_region(char *line, size_t len, struct buf *out, stru
 {
     /* GeoNames' own file has two more: an ASCII name and the geonameid. */
     char *f[4];
+    if (!is_line(line, len))
+        return bad(err, "is no line of UTF-8 text");
     size_t count = split(line, len, f, ARRAY_LEN(f));
     if (count != 2 && count != 4)
         return bad(err, "does not have the fields of admin1CodesASCII.txt");

@@ -111,6 +111,8 @@ static void other_lines_are_refused(void **state)
     line[9] = '\0';
     struct error err;
     assert_int_equal(geonames_place(line, sizeof(line) - 1, &out, &err), GEONAMES_BAD);
+    assert_int_equal(place(with(1, "a\rb"), &out), GEONAMES_BAD);
+    assert_int_equal(place(with(1, "\xff"), &out), GEONAMES_BAD);
     assert_int_equal(out.len, 0);
     assert_int_equal(place(with(4, "90"), &out), GEONAMES_ROW);
     assert_int_equal(place(with(5, "-180"), &out), GEONAMES_ROW);
