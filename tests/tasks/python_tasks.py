@@ -5,62 +5,66 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import psycopg
 from taskiq import SimpleRetryMiddleware
 from taskiq.serializers import JSONSerializer
 from taskiq_redis import RedisAsyncResultBackend, RedisStreamBroker
 
-REDIS_URL = os.environ["REDIS_URL"]
-SERIALIZER = {"serializer": JSONSerializer()} if os.environ.get("TASK_RESULT_FORMAT") == "json" else {}
 
-broker = (
-    RedisStreamBroker(
-        REDIS_URL, queue_name=os.environ.get("STREAM", "{tracker}:default"), idle_timeout=2000, xread_block=100
+def build(url: str, stream: str, format: str = "pickle", idle_ms: int = 2000) -> SimpleNamespace:
+    """A broker with its tasks as attributes."""
+    serializer = {"serializer": JSONSerializer()} if format == "json" else {}
+    broker = (
+        RedisStreamBroker(url, queue_name=stream, idle_timeout=idle_ms, xread_block=100)
+        .with_result_backend(RedisAsyncResultBackend(url, **serializer))
+        .with_middlewares(SimpleRetryMiddleware())
     )
-    .with_result_backend(RedisAsyncResultBackend(REDIS_URL, **SERIALIZER))
-    .with_middlewares(SimpleRetryMiddleware())
-)
+
+    @broker.task("demo.add")
+    async def add(a: int, b: int = 0, c: int = 0) -> int:
+        return a + b + c
+
+    @broker.task("demo.effect")
+    async def effect(key: str, ms: int) -> str:
+        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+            connection.execute("INSERT INTO effects (key, worker) VALUES (%s, 'python')", [key])
+        return key
+
+    @broker.task("python.upper")
+    async def upper(text: str, times: int = 1) -> dict:
+        return {"text": text.upper() * times, "big": 2**70}
+
+    @broker.task("python.fail")
+    async def fail() -> None:
+        raise ValueError("boom", 1)
+
+    def theirs(name: str) -> object:
+        """What C executes: only its name matters here."""
+
+        async def task(*args: object, **kwargs: object) -> object:
+            raise AssertionError(f"{name} was executed by Python")
+
+        return broker.register_task(task, task_name=name)
+
+    return SimpleNamespace(
+        url=url,
+        broker=broker,
+        add=add,
+        effect=effect,
+        upper=upper,
+        fail=fail,
+        echo=theirs("demo.echo"),
+        c_fail=theirs("demo.fail"),
+        flaky=theirs("demo.flaky"),
+        nobody=theirs("demo.nobody"),
+    )
 
 
-@broker.task("demo.add")
-async def add(a: int, b: int = 0, c: int = 0) -> int:
-    return a + b + c
-
-
-@broker.task("demo.effect")
-async def effect(key: str, ms: int) -> str:
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute("INSERT INTO effects (key, worker) VALUES (%s, 'python')", [key])
-    return key
-
-
-@broker.task("python.upper")
-async def upper(text: str, times: int = 1) -> dict:
-    return {"text": text.upper() * times, "big": 2**70}
-
-
-@broker.task("python.fail")
-async def fail() -> None:
-    raise ValueError("boom", 1)
-
-
-# What C executes: only their names and signatures matter here.
-@broker.task("demo.echo")
-async def echo(*args: object, **kwargs: object) -> dict:
-    raise AssertionError("executed by Python")
-
-
-@broker.task("demo.fail")
-async def c_fail() -> None:
-    raise AssertionError("executed by Python")
-
-
-@broker.task("demo.flaky")
-async def flaky(attempts: int) -> int:
-    raise AssertionError("executed by Python")
-
-
-@broker.task("demo.nobody")
-async def nobody() -> None:
-    raise AssertionError("executed by Python")
+if "REDIS_URL" in os.environ:  # `taskiq worker`
+    broker = build(
+        os.environ["REDIS_URL"],
+        os.environ.get("STREAM", "{tracker}:default"),
+        idle_ms=int(os.environ.get("IDLE_MS", "2000")),
+    ).broker

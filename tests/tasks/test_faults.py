@@ -9,7 +9,7 @@ import time
 from conftest import Workbench, eventually
 
 # `pytest tests/tasks/test_faults.py` with FAULT_SECONDS=300 is the long form.
-SECONDS = float(os.environ.get("FAULT_SECONDS", "6"))
+SECONDS = float(os.environ.get("FAULT_SECONDS", "4"))
 
 
 def effects(bench: Workbench) -> list[str]:

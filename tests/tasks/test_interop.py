@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from conftest import PATIENCE, Workbench, eventually
+from python_tasks import build
 
 HERE = Path(__file__).resolve().parent
 
-# Executes `client(tasks)` in a process of its own, so that its broker has the environment that it reads.
+# What a client does, between starting its broker and shutting it down.
 CLIENT = """
-import asyncio, json, sys
-import python_tasks as tasks
-from taskiq import TaskiqResultTimeoutError
-async def main():
+async def main(tasks, answers):
     await tasks.broker.startup()
     {body}
     await tasks.broker.shutdown()
-asyncio.run(main())
 """
 
 
@@ -38,14 +37,14 @@ class Python:
         own = {"REDIS_URL": self.bench.redis_url, "DATABASE_URL": self.bench.stack.postgres.url()}
         return os.environ | own | {"PYTHONPATH": str(HERE)} | more
 
-    def client(self, body: str, **more: str) -> object:
-        """What `body` prints as JSON. It may await and knows `tasks`."""
-        script = CLIENT.format(body=body.strip().replace("\n", "\n    "))
-        done = subprocess.run(
-            [sys.executable, "-c", script], env=self.env(**more), capture_output=True, text=True, timeout=PATIENCE
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(done.stdout) if done.stdout.strip() else None
+    def client(self, body: str, format: str = "pickle") -> object:
+        """What `body` answers: it may await, and knows `tasks`."""
+        names: dict = {"asyncio": asyncio}
+        exec(CLIENT.format(body=body.strip().replace("\n", "\n    ")), names)
+        answers: list = []
+        tasks = build(self.bench.redis_url, "{tracker}:default", format)
+        asyncio.run(asyncio.wait_for(names["main"](tasks, answers), PATIENCE))
+        return answers[0] if answers else None
 
     def start_worker(self, **more: str) -> None:
         log = open(self.bench.folder / "python.log", "ab")  # noqa: SIM115 - the worker's
@@ -97,12 +96,12 @@ def test_python_enqueues_c_executes_python_reads(bench: Workbench, python: Pytho
     ]
     got = python.client(
         f"""
-values = json.loads({json.dumps(values)!r})
+values = {values!r}
 task = await tasks.echo.kicker().with_labels(tenant="t1", n=5, f=2.5, yes=True, raw=b"abc", none=None).kiq(*values, key=values)
 result = await task.wait_result(timeout={PATIENCE})
 floats = [type(v).__name__ for v in result.return_value["args"]]
-print(json.dumps([result.is_err, result.return_value, result.labels, floats, result.execution_time >= 0]))""",
-        TASK_RESULT_FORMAT=format,
+answers.append([result.is_err, result.return_value, result.labels, floats, result.execution_time >= 0])""",
+        format,
     )
     is_error, value, labels, kinds, timed = got
     assert (is_error, value["args"], value["kwargs"], value["attempt"], timed) == (
@@ -125,9 +124,9 @@ task = await tasks.c_fail.kiq()
 result = await task.wait_result(timeout={PATIENCE})
 late = await tasks.effect.kicker().with_labels(timeout=1, max_retries=1).kiq("x", 60000)
 second = await late.wait_result(timeout={PATIENCE})
-print(json.dumps([result.is_err, type(result.error).__name__, result.error.args, type(second.error).__name__]))"""
+answers.append([result.is_err, type(result.error).__name__, result.error.args, type(second.error).__name__])"""
     )
-    assert got == [True, "TaskError", ["it cannot be done", "no_luck"], "TimeoutError"]
+    assert got == [True, "TaskError", ("it cannot be done", "no_luck"), "TimeoutError"]
 
 
 def test_python_sees_our_progress(bench: Workbench, python: Python) -> None:
@@ -141,7 +140,7 @@ for _ in range(600):
         break
     await asyncio.sleep(0.1)
 await task.wait_result(timeout={PATIENCE})
-print(json.dumps([progress.state, progress.meta]))"""
+answers.append([progress.state, progress.meta])"""
     )
     assert got[0] == "STARTED" and got[1]["total"] == 3000 and got[1]["message"] == "at it"
 
@@ -151,7 +150,7 @@ def test_a_label_sets_the_attempts_and_only_the_last_gives_a_result(bench: Workb
     task_id = python.client(
         """
 task = await tasks.flaky.kicker().with_labels(retry_on_error=True, max_retries=2).kiq(9)
-print(json.dumps(task.task_id))"""
+answers.append(task.task_id)"""
     )
     eventually(lambda: bench.task(task_id).get("state") == "scheduled")
     assert not bench.redis.exists(task_id)
@@ -181,13 +180,13 @@ def test_messages_for_python_survive_a_flushed_redis(bench: Workbench, python: P
 
 
 def test_both_in_one_group_each_task_once(bench: Workbench, python: Python) -> None:
-    python.start_worker()
+    python.start_worker(IDLE_MS="60000")  # it does not renew what waits in its memory
     python.client(f"await (await tasks.add.kiq(1)).wait_result(timeout={PATIENCE})")  # it listens
-    bench.start_worker("default", "1")
+    bench.start_worker("default", "1", TASK_RECLAIM="60s")
     ids = python.client(
         """
 kicked = [await tasks.effect.kiq(f"p{i}", 5) for i in range(60)]
-print(json.dumps([t.task_id for t in kicked]))"""
+answers.append([t.task_id for t in kicked])"""
     )
     for i in range(10):
         ids.append(bench.enqueue("demo.effect", f'["c{i}", 5]'))
@@ -203,7 +202,7 @@ def test_c_takes_over_what_a_dead_python_worker_left(bench: Workbench, python: P
     task_id = python.client(
         """
 task = await tasks.add.kiq(1, 2)
-print(json.dumps(task.task_id))"""
+answers.append(task.task_id)"""
     )
     taken = bench.redis.xreadgroup("taskiq", "dead-consumer", {"{tracker}:default": ">"})
     assert len(taken[0][1]) == 1
@@ -216,7 +215,7 @@ def test_poison_is_buried_and_the_rest_goes_on(bench: Workbench, python: Python)
     task_id = python.client(
         """
 task = await tasks.add.kiq(1, 2)
-print(json.dumps(task.task_id))"""
+answers.append(task.task_id)"""
     )
     bench.redis.xadd("{tracker}:default", {"data": "no json"})
     bench.redis.xadd("{tracker}:default", {"other": "x"})
@@ -232,15 +231,21 @@ print(json.dumps(task.task_id))"""
 
 
 def test_an_unknown_task_is_left_to_others_before_it_is_dead(bench: Workbench, python: Python) -> None:
-    bench.start_worker(TASK_RECLAIM="1s")
+    bench.start_worker()
+    python.client("await tasks.nobody.kiq()")
+    pending = eventually(lambda: bench.redis.xpending_range("{tracker}:default", "taskiq", "-", "+", 1))[0]
+    time.sleep(0.5)
+    assert bench.redis.xlen("{tracker}:dead") == 0, "another worker of the group may know it"
+    claim = ["XCLAIM", "{tracker}:default", "taskiq", "another", 0, pending["message_id"]]
+    bench.redis.execute_command(*claim, "RETRYCOUNT", 4, "IDLE", 100000)  # none of four did
+    eventually(lambda: bench.redis.xlen("{tracker}:dead") == 1)
+    message = json.loads(bench.redis.xrange("{tracker}:dead")[0][1][b"data"])
     got = python.client(
         f"""
-task = await tasks.nobody.kiq()
-result = await task.wait_result(timeout={PATIENCE})
-print(json.dumps(result.error.args))"""
+result = await tasks.broker.result_backend.get_result({message["task_id"]!r})
+answers.append(result.error.args)"""
     )
-    assert got == ["no worker knows the task demo.nobody", "task_unknown"]
-    eventually(lambda: bench.redis.xlen("{tracker}:dead") == 1)
+    assert got == ("no worker knows the task demo.nobody", "task_unknown")
 
 
 def test_a_fixed_id_runs_again_and_a_repeated_delivery_does_not(bench: Workbench, python: Python) -> None:

@@ -85,7 +85,7 @@ PYTHON_SCHEDULES = """
 from datetime import datetime, timedelta, timezone
 from taskiq import ScheduledTask
 from taskiq_redis import ListRedisScheduleSource
-source = ListRedisScheduleSource(tasks.REDIS_URL)
+source = ListRedisScheduleSource(tasks.url)
 await source.startup()
 now = datetime.now(timezone.utc)
 common = dict(labels={"tenant": "t1"}, args=[], kwargs={"a": 1})
