@@ -20,6 +20,7 @@
 #include "api/map_tiles.h"
 #include "api/notifications.h"
 #include "api/pipeline.h"
+#include "api/rejected_reports.h"
 #include "api/replica.h"
 #include "api/resources.h"
 #include "api/search.h"
@@ -29,6 +30,7 @@
 #include "api/sublists.h"
 #include "api/task_start.h"
 #include "api/tasks.h"
+#include "api/tracker_bulk.h"
 #include "api/tracker_import.h"
 #include "base/encode.h"
 #include "http/openapi.h"
@@ -68,6 +70,8 @@ static const struct {
     { client_erase_routes, &client_erase_route_count },
     { shared_routes, &shared_route_count },
     { image_routes, &image_route_count },
+    { rejected_report_routes, &rejected_report_route_count },
+    { tracker_bulk_routes, &tracker_bulk_route_count },
 };
 
 /* Resources whose reading routes are generated and whose writes are written by hand. */
@@ -205,6 +209,8 @@ void app_schemas(void (*add)(void *to, const char *name, const char *json), void
     map_tile_schemas(add, to);
     share_schemas(add, to);
     image_schemas(add, to);
+    rejected_report_schemas(add, to);
+    tracker_bulk_schemas(add, to);
 }
 
 void app_write_document(struct buf *out, const struct route *routes, size_t count, const char *refresh_cookie)

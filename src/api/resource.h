@@ -340,6 +340,10 @@ struct page_request {
 /* Reads the parameters of a list. False: answered. */
 MUST_CHECK bool list_parse(struct request *req, const struct resource *resource, struct page_request *page);
 
+/* The same, when the names of the parameters have been looked at already. */
+MUST_CHECK bool list_parse_query(struct request *req, const struct resource *resource,
+                                 struct page_request *page);
+
 /* Answers with a page; rows are those of sql_list. total: negative when it was not asked for. */
 void reply_page(struct request *req, const struct page_request *page, const struct rows *rows, int64_t total);
 

@@ -321,6 +321,8 @@ static void read_filters(struct request *req, struct list_query *query, struct p
             read_values(req, query, field, problems);
         }
     }
+    if (query->resource->tenant == NULL)
+        return;
     narrow_clients(req, query);
 
     /* The clients of a list are named by the builder; as a filter they would be named twice. */
@@ -349,11 +351,15 @@ static void read_search(struct request *req, struct list_query *query)
 
 bool list_parse(struct request *req, const struct resource *resource, struct page_request *page)
 {
+    return route_parameters_known(req) && list_parse_query(req, resource, page);
+}
+
+bool list_parse_query(struct request *req, const struct resource *resource, struct page_request *page)
+{
     *page = (struct page_request){ .query = { .resource = resource } };
     struct list_query *query = &page->query;
     int archived = ARCHIVED_NO;
-    if (!route_parameters_known(req) ||
-        !query_int(req, "limit", 1, resource_page_max(resource), LIST_LIMIT_DEFAULT, &query->limit) ||
+    if (!query_int(req, "limit", 1, resource_page_max(resource), LIST_LIMIT_DEFAULT, &query->limit) ||
         !query_bool(req, "count", false, &page->count) ||
         !query_enum(req, resource_hidden(resource), archived_words, ARCHIVED_NO, &archived))
         return false;

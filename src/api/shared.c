@@ -175,7 +175,8 @@ static void get_shared_history(struct request *req)
     }
 #define TOKEN                                                                                                \
     {                                                                                                        \
-        .name = "token", .type = VALUE_TEXT, .in = "path", .required = true, .about = "Of the link."         \
+        .name = "token", .type = VALUE_TEXT, .in = "path", .required = true, .min = 43, .max = 43,           \
+        .about = "Of the link."                                                                              \
     }
 
 static const char *const resolutions[] = { "raw", "hour", "day", "auto", NULL };

@@ -29,6 +29,8 @@ static const struct field fields[] = {
     { "client_ids", FIELD_REFS, "Clients that the user sees; an admin sees all.",
       .select = "ARRAY(SELECT uc.client_id FROM user_clients uc WHERE uc.user_id = t.id ORDER BY 1)",
       .ref = "clients", .computed = true },
+    { "client_id", FIELD_REF, .ref = "clients", .input = true, .computed = true, .filter = true,
+      .filter_sql = "t.id IN (SELECT uc.user_id FROM user_clients uc WHERE uc.client_id = ANY (%s))" },
     { "language", FIELD_TEXT, "Of mails and notifications: en, de, or with a country, de-AT.", .min = 2,
       .max = 5, .fallback = "\"en\"" },
     { "time_zone", FIELD_TEXT, "As in the IANA database: Europe/Berlin.", .min = 1, .max = 64,

@@ -163,6 +163,12 @@ bool request_query_at(const struct request *req, size_t index, const char **name
     return true;
 }
 
+void request_query_add(struct request *req, const char *name, const char *value)
+{
+    pairs_add(req->arena, &req->private_->query, arena_strdup(req->arena, name),
+              arena_strdup(req->arena, value));
+}
+
 const char *form_value(const struct request *req, const char *name)
 {
     return pairs_get(&req->private_->form, name);

@@ -80,6 +80,10 @@ const char *request_param(const struct request *req, const char *name); /* path 
 /* Walk all query parameters in order: index from 0; false at the end. */
 bool request_query_at(const struct request *req, size_t index, const char **name, const char **value);
 
+/* Add a query parameter, as though the caller had sent it: for bodies that hold the parameters of a list.
+ * Copied. */
+void request_query_add(struct request *req, const char *name, const char *value);
+
 /* ---- inputs that answer 400/404/415/422 themselves and return false ---- */
 MUST_CHECK bool param_id(struct request *req, const char *name,
                          int64_t *id); /* not a positive integer: 404, it names nothing */

@@ -239,6 +239,12 @@ OPERATIONS: dict[str, Example] = {
     "GET /api/v1/fetch-batches": Example(200, 403, 403, 403),
     "GET /api/v1/admin/pipeline": Example(200, 403, 403, 403),
     "GET /api/v1/dashboard": read_by_all(),
+    "GET /api/v1/rejected-reports": Example(200, 403, 403, 403),
+    "GET /api/v1/trackers/{id}/rejected-reports": Example(200, 403, 403, 403, "trackers"),
+    # What is not the caller's is told row by row.
+    "POST /api/v1/trackers/bulk": managed(
+        200, "", strange=200, body=lambda t, row: {"ids": [row], "action": "archive"}
+    ),
     "GET /api/v1/images": read_by_all("images", strange=200),
     "POST /api/v1/images": managed(201, "", strange=422),
     "GET /api/v1/images/{id}": read_by_all("images"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
+from collections.abc import Callable
 
 import httpx
 import pytest
 from accounts import bearer, link_token, wait_for_mail
 from conftest import ADMIN_EMAIL, PASSWORD, ApiClient
+from helpers import refused, walk
 
 
 def address() -> str:
@@ -380,3 +382,20 @@ def test_command_line_mistakes(server, arguments, stdin, status, message):
     result = server.run("user", *arguments, stdin=stdin, login="api_login", check=False)
     assert result.returncode == status, result.stderr
     assert message in result.stderr and "argon2" not in result.stderr
+
+
+def test_users_of_a_client(
+    admin: httpx.Client, make_client: Callable[..., dict], make_user: Callable[..., httpx.Client]
+) -> None:
+    one, two = make_client()["id"], make_client()["id"]
+    manager, user = make_user("manager", clients=[one]), make_user("user", clients=[one, two])
+
+    def ids(caller: httpx.Client, clients: str) -> list[int]:
+        return sorted(row["id"] for row in walk(caller, "/users", client_id=clients))
+
+    assert ids(admin, str(one)) == sorted([manager.user["id"], user.user["id"]])
+    assert ids(admin, str(two)) == [user.user["id"]]
+    assert ids(admin, f"{one},{two}") == sorted([manager.user["id"], user.user["id"]])
+    assert ids(manager, str(one)) == sorted([manager.user["id"], user.user["id"]])
+    assert ids(manager, str(two)) == [], "whose else a user is, is none of the manager's business"
+    assert "client_id" in refused(admin.get("/users", params={"client_id": "x"}))
