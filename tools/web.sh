@@ -9,5 +9,5 @@ stamp=var/.web-built
 sum=$(find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/test-results/*' -not -path '*/screenshots/*' -print0 |
     sort -z | xargs -0 sha256sum | sha256sum)
 [[ -f web/admin/dist/index.html && -f web/app/dist/index.html && -f $stamp && $(<"$stamp") == "$sum" ]] && exit 0
-npm run --silent --prefix web build -- --logLevel warn
+npm run --silent --prefix web build
 printf '%s\n' "$sum" >"$stamp"
