@@ -12,5 +12,6 @@ python3 bench/store/run.py "$BUILD/bench/store/query_bench" || status=1
 var/venv/bin/python bench/api/api_bench.py || status=1
 python3 bench/pipeline/run.py --build "$BUILD" || status=1
 var/venv/bin/python bench/judge/judge_bench.py || status=1
+var/venv/bin/python bench/live/live_bench.py || status=1
 
 exit $status
