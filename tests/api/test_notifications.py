@@ -351,10 +351,16 @@ def test_many_at_once_are_one_mail_in_the_readers_language(place: Place, db: psy
 def test_no_mail_without_asking_for_one(place: Place, make_user: Callable) -> None:
     other = make_user("user", clients=[place.client])
     made(other.post("/subscriptions", json={"client_id": place.client, "kinds": ["delivered"], "by_mail": True}))
+    off = make_user("user", clients=[place.client])
+    preferences = {"notification_preferences": {"email": False}}
+    assert off.patch("/users/me", json=preferences).status_code == 200
+    made(off.post("/subscriptions", json={"client_id": place.client, "kinds": ["delivered"], "by_mail": True}))
     place.subscribe("delivered")
     place.judge((8, "shop"))
     eventually(lambda: mails(place, other.user["email"]))
+    assert len(off.get("/notifications").json()["items"]) == 1
     assert mails(place, place.user.user["email"]) == []
+    assert mails(place, off.user["email"]) == []
 
 
 # ---- reading
