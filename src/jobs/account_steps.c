@@ -76,7 +76,7 @@ static enum task_verdict run_step(struct task_context *task, step_function *func
     struct error ignored;
     struct provider *provider = apple_side_open(task->config, profile, task->arena, err);
     if (provider == NULL || !apple_account_open(&step.account, provider, true, err))
-        return apple_account_give_up(&step.account, err->message, &ignored) ? TASK_FAILED : TASK_RETRY;
+        return apple_account_give_up(&step.account, false, err->message, &ignored) ? TASK_FAILED : TASK_RETRY;
     enum account_status status = function(step.account.account, &step.account.env, task);
     const struct apple_use use = {
         .trouble = status == ACCOUNT_READY ? NULL : step.account.account->last.message,

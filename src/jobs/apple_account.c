@@ -301,15 +301,16 @@ bool apple_account_release(const struct apple_account *taken, const struct apple
     return true;
 }
 
-bool apple_account_give_up(const struct apple_account *taken, const char *reason, struct error *err)
+bool apple_account_give_up(const struct apple_account *taken, bool sent, const char *reason,
+                           struct error *err)
 {
     static const char sql[] =
         "UPDATE apple_accounts SET state = CASE state WHEN 'signing_in' THEN 'parked' ELSE state END, "
-        "state_reason = left($3, 500), failures = failures + 1, "
-        "next_allowed_at = greatest(CASE WHEN $4 THEN now() ELSE next_allowed_at END, now() + $5 * interval '1 "
-        "microsecond'), lease_owner = NULL, lease_until = NULL WHERE id = $1 AND lease_owner = $2";
+        "state_reason = left($3, 500), failures = failures + CASE WHEN $3::text IS NULL THEN 0 ELSE 1 END, "
+        "next_allowed_at = CASE WHEN $4 THEN now() + $5 * interval '1 microsecond' ELSE next_allowed_at END, "
+        "lease_owner = NULL, lease_until = NULL WHERE id = $1 AND lease_owner = $2";
     const struct apple_user *user = taken->user;
-    struct rows *rows = db_query(user->db, sql, "issbi", taken->id, user->worker, reason, taken->counted,
-                                 unsent_pause(user));
+    struct rows *rows = db_query(user->db, sql, "issbi", taken->id, user->worker, reason,
+                                 taken->counted && !sent, reason != NULL ? unsent_pause(user) : INT64_C(0));
     return rows_ok(rows) || database_failed(rows, "giving back an Apple account", err);
 }

@@ -66,8 +66,10 @@ struct apple_use {
 MUST_CHECK bool apple_account_release(const struct apple_account *taken, const struct apple_use *use,
                                       struct error *err);
 
-/* The same when it could not be opened or nothing was done with it: the state stays, the reason is noted. */
-MUST_CHECK bool apple_account_give_up(const struct apple_account *taken, const char *reason,
+/* The same when it could not be opened or nothing was done with it: the state stays, the reason (NULL: none)
+ * is noted. sent: a request went out all the same, so the time to which taking moved next_allowed_at stays,
+ * too. */
+MUST_CHECK bool apple_account_give_up(const struct apple_account *taken, bool sent, const char *reason,
                                       struct error *err);
 
 #endif

@@ -24,8 +24,8 @@ static bool anything_due(struct db *db, bool *due, struct error *err)
 {
     static const char sql[] =
         "SELECT EXISTS (SELECT FROM apple_accounts WHERE state = 'ready' AND archived_at IS NULL AND "
-        "next_allowed_at <= now()) AND EXISTS (SELECT FROM trackers WHERE next_fetch_at <= now() AND archived_at "
-        "IS NULL)";
+        "next_allowed_at <= now() AND (lease_until IS NULL OR lease_until < now())) AND EXISTS (SELECT FROM trackers WHERE "
+        "next_fetch_at <= now() AND archived_at IS NULL AND (lease_until IS NULL OR lease_until < now()))";
     struct rows *rows = db_query(db, sql, "");
     if (!rows_ok(rows))
         return database_failed(rows, "looking for due trackers", err);
@@ -112,7 +112,7 @@ static bool lease(struct fetch_batch *batch, const struct apple_user *user, size
         !part_with_others(batch, err))
         return false;
     if (batch->keys.id_count == 0)
-        return apple_account_give_up(&batch->account, NULL, err);
+        return apple_account_give_up(&batch->account, false, NULL, err);
     return open_log(batch, kind, err);
 }
 
@@ -173,23 +173,19 @@ static void count_metrics(const struct fetch_batch *batch)
                                               "From leasing trackers to their settled reports.", "");
     series_add(metric_series(batches, (const char *const[]){ word }), 1);
     series_observe(metric_series(seconds, NULL), time_now() - batch->started_at);
+    ingest_count(&batch->stored);
     LOG_INFO("fetch batch", LOG_TEXT("account", batch->account.name), LOG_TEXT("result", word),
              LOG_NUM("batch_id", batch->id), LOG_NUM("ids", batch->keys.id_count),
              LOG_NUM("received", batch->result.count), LOG_NUM("new", batch->stored.stored),
              LOG_NUM("rejected", batch->stored.rejected));
 }
 
-/* Everything between the two transactions. An account that cannot be opened is no verdict about anybody: its
- * lease ends, and the reason is told. */
+/* Everything between the two transactions. False: something of ours failed. */
 static bool ask(struct fetch_batch *batch, const struct task_context *task, struct error *err)
 {
-    struct error ignored;
     struct provider *provider = apple_side_open(task->config, batch->profile, batch->arena, err);
-    if (provider == NULL || !apple_account_open(&batch->account, provider, false, err)) {
-        if (!apple_account_give_up(&batch->account, err->message, &ignored))
-            LOG_WARN("apple account not given back", LOG_TEXT("reason", ignored.message));
+    if (provider == NULL || !apple_account_open(&batch->account, provider, false, err))
         return false;
-    }
     const struct fetch_job job = {
         .ids = batch->keys.ids,
         .count = batch->keys.id_count,
@@ -200,6 +196,23 @@ static bool ask(struct fetch_batch *batch, const struct task_context *task, stru
     fetch_run(batch->account.account, &batch->account.env, &job, batch->arena, &batch->result);
     batch->suspicious = looks_suspicious(batch);
     return open_reports(batch, strcmp(task->config->excluded_reports, "drop") == 0, err);
+}
+
+static bool finish(struct fetch_batch *batch, struct task_context *task, struct error *err)
+{
+    struct error ignored;
+    if (!ask(batch, task, err)) {
+        if (!fetch_abandon(batch, err->message, &ignored))
+            LOG_WARN("fetch not abandoned", LOG_NUM("batch_id", batch->id),
+                     LOG_TEXT("reason", ignored.message));
+        return false;
+    }
+    if (!fetch_settle(batch, err))
+        return false;
+    count_metrics(batch);
+    if (batch->stored.stored > batch->stored.excluded)
+        task_hint(task->redis, "judge.inbox");
+    return true;
 }
 
 int64_t fetch_batch_run(struct task_context *task, const char *kind, struct error *err)
@@ -229,12 +242,7 @@ int64_t fetch_batch_run(struct task_context *task, const char *kind, struct erro
         db_rollback(task->db);
         return err->code[0] != '\0' ? -1 : 0;
     }
-    if (batch.keys.id_count > 0) {
-        if (!ask(&batch, task, err) || !fetch_settle(&batch, err))
-            return -1;
-        count_metrics(&batch);
-        if (batch.stored.stored > 0)
-            task_hint(task->redis, "judge.inbox");
-    }
+    if (batch.keys.id_count > 0 && !finish(&batch, task, err))
+        return -1;
     return (int64_t)batch.tracker_count;
 }

@@ -249,3 +249,22 @@ bool fetch_settle(struct fetch_batch *batch, struct error *err)
     }
     return ok;
 }
+
+static bool abandon_log(const struct fetch_batch *batch, const char *reason, struct error *err)
+{
+    static const char sql[] =
+        "UPDATE fetch_batches SET finished_at = greatest(now(), started_at), result = 'abandoned', "
+        "error = left($2, 2000) WHERE id = $1";
+    return done(db_query(batch->db, sql, "is", batch->id, reason), "logging a fetch", err);
+}
+
+bool fetch_abandon(struct fetch_batch *batch, const char *reason, struct error *err)
+{
+    bool sent = batch->result.requests > 0;
+    bool ok = db_begin(batch->db, err) && settle_released(batch, err) &&
+              apple_account_give_up(&batch->account, sent, reason, err) && abandon_log(batch, reason, err) &&
+              db_commit(batch->db, err);
+    if (!ok)
+        db_rollback(batch->db);
+    return ok;
+}

@@ -32,4 +32,8 @@ struct fetch_batch {
  * reports come again with the next request. */
 MUST_CHECK bool fetch_settle(struct fetch_batch *batch, struct error *err);
 
+/* The end of a request that failed by no fault of Apple's, the account's or the trackers': all of them are
+ * free again, and the reason is logged with the batch. */
+MUST_CHECK bool fetch_abandon(struct fetch_batch *batch, const char *reason, struct error *err);
+
 #endif

@@ -107,15 +107,6 @@ bool ingest_open(struct ingest *ingest, const struct ingest_input *inputs, size_
 
 /* ---- storing ---- */
 
-static void count_metrics(const struct ingest_result *result)
-{
-    static const char help[] = "Reports from Apple by what became of them, repeated ones left out.";
-    struct metric *metric = metric_counter("ingest_reports_total", help, "outcome");
-    series_add(metric_series(metric, (const char *const[]){ "stored" }), result->stored - result->excluded);
-    series_add(metric_series(metric, (const char *const[]){ "excluded" }), result->excluded);
-    series_add(metric_series(metric, (const char *const[]){ "rejected" }), result->rejected);
-}
-
 static bool store(const struct ingest *ingest, struct db *db, struct ingest_result *result, struct error *err)
 {
     static const char sql[] = "SELECT tracker_id, stored, excluded FROM ingest_reports($1, $2, $3, $4, $5, "
@@ -158,6 +149,14 @@ bool ingest_store(const struct ingest *ingest, struct db *db, struct ingest_resu
     if ((ingest->count > 0 && !store(ingest, db, result, err)) ||
         (ingest->rejected > 0 && !count_rejected(ingest, db, result, err)))
         return false;
-    count_metrics(result);
     return true;
+}
+
+void ingest_count(const struct ingest_result *result)
+{
+    static const char help[] = "Reports from Apple by what became of them, repeated ones left out.";
+    struct metric *metric = metric_counter("ingest_reports_total", help, "outcome");
+    series_add(metric_series(metric, (const char *const[]){ "stored" }), result->stored - result->excluded);
+    series_add(metric_series(metric, (const char *const[]){ "excluded" }), result->excluded);
+    series_add(metric_series(metric, (const char *const[]){ "rejected" }), result->rejected);
 }

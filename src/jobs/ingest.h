@@ -58,4 +58,7 @@ MUST_CHECK bool ingest_open(struct ingest *ingest, const struct ingest_input *in
 MUST_CHECK bool ingest_store(const struct ingest *ingest, struct db *db, struct ingest_result *result,
                              struct error *err);
 
+/* Count in the metrics; for after the commit. */
+void ingest_count(const struct ingest_result *result);
+
 #endif

@@ -352,3 +352,20 @@ def test_the_active_profile_of_the_database_is_used(system, sim, client_run):
 def test_no_secret_in_the_logs(system):
     logs = system.logs()
     assert logs and "old password" not in logs and "new password" not in logs
+
+
+def test_an_account_that_cannot_be_opened_keeps_nobody_waiting(system, sim, client_run):
+    """As with another master key: the trackers are free at once, the reason is shown, and the account goes on when it is put right."""
+    tracker, _ = system.add_tracker(*client_run, "of a sealed account")
+    until("fetched", lambda: fetched(system, tracker))
+    credentials = system.one("SELECT credentials_sealed FROM apple_accounts WHERE id = %s", system.account)
+    damage = "UPDATE apple_accounts SET credentials_sealed = %s WHERE id = %s"
+    system.db.execute(damage, (b"\x01" + bytes(100), system.account))
+    until("abandoned", lambda: "abandoned" in next_batches(system))
+    until("free", lambda: system.one("SELECT lease_until IS NULL FROM trackers WHERE id = %s", tracker), 5)
+    shown = system.call("GET", f"/apple-accounts/{system.account}")
+    assert shown["state"] == "ready" and shown["state_reason"] and shown["failures"] > 0
+    system.db.execute(damage, (credentials, system.account))
+    last = fetched(system, tracker)
+    until("goes on", lambda: fetched(system, tracker) > last)
+    assert failures(system, tracker) == 0
