@@ -3,13 +3,15 @@ import { AppShell } from '@tracker/shared/shell/AppShell.tsx';
 import { SignedIn } from '@tracker/shared/shell/SignedIn.tsx';
 import { useLiveCache } from '@tracker/shared/live/useLive.ts';
 import { Outlet } from '@tanstack/react-router';
-import { Boxes, LayoutDashboard, MapPin, TriangleAlert } from 'lucide-react';
+import { Bell as BellIcon, Boxes, LayoutDashboard, MapPin, TriangleAlert } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
+import { Bell } from './notifications/Bell';
 
 /** What a live event makes old: the paths with which query keys begin. */
 const figures = ['/api/v1/dashboard', '/api/v1/statistics/status', '/api/v1/exceptions'];
 const touched = {
   position: ['/api/v1/trackers', '/api/v1/history'],
+  notification: ['/api/v1/notifications', '/api/v1/notifications/unread-count'],
   status: ['/api/v1/trackers', '/api/v1/status-history', '/api/v1/events', ...figures],
 };
 
@@ -29,9 +31,10 @@ function SignedInFrame() {
     { to: '/trackers', label: t('nav.trackers'), icon: MapPin },
     { to: '/runs', label: t('nav.runs'), icon: Boxes },
     { to: '/exceptions', label: t('nav.exceptions'), icon: TriangleAlert },
+    { to: '/notifications', label: t('nav.notifications'), icon: BellIcon },
   ];
   return (
-    <AppShell navigation={[{ items }]}>
+    <AppShell navigation={[{ items }]} extra={<Bell />}>
       <Outlet />
     </AppShell>
   );

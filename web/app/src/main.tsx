@@ -6,3 +6,8 @@ import { router } from './router';
 import './styles.css';
 
 void startFrontEnd({ router, namespace: 'app', english: en, others: { de: () => import('./i18n/de') } });
+
+// The shell opens without a network and can be installed; see pwa/sw.js.
+if (import.meta.env.PROD && 'serviceWorker' in navigator) {
+  navigator.serviceWorker.register('/sw.js').catch((error: unknown) => console.warn('no service worker:', error));
+}

@@ -21,6 +21,13 @@ const reset = createRoute({
   component: lazyRouteComponent(() => import('@tracker/shared/shell/PasswordPages.tsx'), 'ResetPasswordPage'),
 });
 
+// What a share link shows; no session.
+const shared = createRoute({
+  getParentRoute: () => root,
+  path: '/s/$token',
+  component: lazyRouteComponent(() => import('./share/SharedPage'), 'SharedPage'),
+});
+
 // Everything below needs a session.
 const frame = createRoute({ getParentRoute: () => root, id: 'frame', component: Frame });
 
@@ -66,6 +73,15 @@ const exceptions = createRoute({
   }),
   component: lazyRouteComponent(() => import('./exceptions/ExceptionsPage'), 'ExceptionsPage'),
 });
+const notifications = createRoute({
+  getParentRoute: () => frame,
+  path: '/notifications',
+  validateSearch: z.object({
+    tab: z.catch(z.optional(z.literal('wishes')), undefined),
+    unread: z.catch(z.optional(z.literal(true)), undefined),
+  }),
+  component: lazyRouteComponent(() => import('./notifications/NotificationsPage'), 'NotificationsPage'),
+});
 const profile = createRoute({
   getParentRoute: () => frame,
   path: '/profile',
@@ -76,7 +92,8 @@ export const router = createRouter({
   routeTree: root.addChildren([
     forgot,
     reset,
-    frame.addChildren([overview, trackers, tracker, runs, run, exceptions, profile]),
+    shared,
+    frame.addChildren([overview, trackers, tracker, runs, run, exceptions, notifications, profile]),
   ]),
   defaultErrorComponent: PageCrash,
   defaultNotFoundComponent: NotFound,

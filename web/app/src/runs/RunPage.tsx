@@ -13,6 +13,8 @@ import { EventLine } from '../common/EventLine';
 import { MoreButton } from '../common/MoreButton';
 import { Progress, progressOrder, type Counts } from '../common/Progress';
 import { eventsQuery, runFiguresQuery, runPlacesQuery, runQuery } from '../common/queries';
+import { SubscriptionCard } from '../notifications/SubscriptionCard';
+import { ShareCard } from '../share/ShareCard';
 import { TrackerList } from '../trackers/TrackerList';
 import { runPeriod } from './RunsPage';
 import { runTabs } from './search';
@@ -83,7 +85,13 @@ function More({ run }: { run: number }) {
   const { t } = useTranslation('app');
   const { tab = 'trackers' } = route.useSearch();
   const navigate = route.useNavigate();
-  const labels = { trackers: t('run.trackers'), events: t('run.lastEvents'), places: t('run.places') };
+  const labels = {
+    trackers: t('run.trackers'),
+    events: t('run.lastEvents'),
+    places: t('run.places'),
+    share: t('tracker.tabs.share'),
+    notify: t('tracker.tabs.notify'),
+  };
   const content = {
     trackers: (
       <Card flush>
@@ -92,6 +100,8 @@ function More({ run }: { run: number }) {
     ),
     events: <Events run={run} />,
     places: <Places run={run} />,
+    share: <ShareCard subject={{ production_run_id: run }} />,
+    notify: <SubscriptionCard subject={{ production_run_id: run }} />,
   };
   return (
     <Tabs

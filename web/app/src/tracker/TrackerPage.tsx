@@ -16,6 +16,8 @@ import { EventLine } from '../common/EventLine';
 import { MoreButton } from '../common/MoreButton';
 import { eventsQuery, exceptionsQuery, runQuery, statusHistoryQuery, trackerQuery } from '../common/queries';
 import { ExceptionText } from '../exceptions/ExceptionsPage';
+import { SubscriptionCard } from '../notifications/SubscriptionCard';
+import { ShareCard } from '../share/ShareCard';
 import { StatusCard } from './StatusCard';
 import { trackerTabs } from './search';
 import { TrackCard } from './TrackCard';
@@ -139,7 +141,13 @@ function More({ tracker }: { tracker: Tracker }) {
   const { t } = useTranslation('app');
   const { tab = 'timeline' } = route.useSearch();
   const navigate = route.useNavigate();
-  const content = { timeline: <Timeline tracker={tracker.id} />, statuses: <Statuses tracker={tracker.id} /> };
+  const subject = { tracker_id: tracker.id };
+  const content = {
+    timeline: <Timeline tracker={tracker.id} />,
+    statuses: <Statuses tracker={tracker.id} />,
+    share: <ShareCard subject={subject} />,
+    notify: <SubscriptionCard subject={subject} />,
+  };
   return (
     <Tabs
       label={t('tracker.tabs.label')}
