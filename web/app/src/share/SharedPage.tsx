@@ -17,10 +17,12 @@ import { useTranslation } from 'react-i18next';
 import { Progress } from '../common/Progress';
 import { runPeriod } from '../runs/RunsPage';
 import { statusSentence } from '../tracker/StatusCard';
-import { trackPoints } from '../tracker/track';
+import { trackPoints } from '@tracker/shared/track/track.ts';
 
 const route = getRouteApi('/s/$token');
-const TrackMap = lazy(() => import('../tracker/TrackMap').then((module) => ({ default: module.TrackMap })));
+const TrackMap = lazy(() =>
+  import('@tracker/shared/track/TrackMap.tsx').then((module) => ({ default: module.TrackMap })),
+);
 const SharedRunMap = lazy(() => import('./SharedRunMap').then((module) => ({ default: module.SharedRunMap })));
 
 /** There are no live events without an account; the page asks again while it is looked at. */

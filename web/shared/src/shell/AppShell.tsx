@@ -1,17 +1,12 @@
 // The frame of a signed-in page: navigation beside (a drawer on narrow screens), search, connection state, user menu.
 import { Link, useRouterState } from '@tanstack/react-router';
-import { LogOut, MapPinned, Menu as MenuIcon, Search, User as UserIcon, X } from 'lucide-react';
+import { MapPinned, Menu as MenuIcon, Search, User as UserIcon, X } from 'lucide-react';
 import { Dialog as Radix } from 'radix-ui';
-import { useState, type ComponentType, type ReactNode } from 'react';
+import { lazy, Suspense, useState, type ComponentType, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { LiveIndicator } from '../live/LiveIndicator';
-import { session } from '../session/session';
-import { useUser } from '../session/useSession';
 import { Button, IconButton } from '../ui/Button';
 import { cn } from '../ui/cn';
-import { Menu, MenuItem, MenuLine, MenuLink } from '../ui/Menu';
-import { toast } from '../ui/toast';
-import { LanguageChoices, ThemeChoices } from './Preferences';
 import { getProduct } from './product';
 
 export interface NavItem {
@@ -63,7 +58,7 @@ export function AppShell({ navigation, onSearch, extra, children }: AppShellProp
         )}
         <LiveIndicator />
         {extra}
-        <UserMenu />
+        <UserMenuButton />
       </header>
       <div className="flex min-h-0 flex-1">
         <nav
@@ -129,28 +124,27 @@ function NavList({ navigation, onFollow }: { navigation: NavGroup[]; onFollow?: 
   ));
 }
 
-function UserMenu() {
+// The menu's code is loaded when it is first wanted: it is no part of what every visit has to load.
+const loadUserMenu = () => import('./UserMenu').then((module) => ({ default: module.UserMenu }));
+const UserMenu = lazy(loadUserMenu);
+
+function UserMenuButton() {
   const { t } = useTranslation('shared');
-  const user = useUser();
+  const [wanted, setWanted] = useState(false);
+  const button = (
+    <IconButton
+      label={t('menu.account')}
+      icon={<UserIcon aria-hidden className="size-5" />}
+      aria-haspopup="menu"
+      aria-expanded={false}
+      onPointerEnter={() => void loadUserMenu().catch(() => undefined)}
+      onClick={() => setWanted(true)}
+    />
+  );
+  if (!wanted) return button;
   return (
-    <Menu trigger={<IconButton label={t('menu.account')} icon={<UserIcon aria-hidden className="size-5" />} />}>
-      <div className="px-2.5 py-2">
-        <p className="font-medium break-words">{user.name}</p>
-        <p className="text-xs text-muted">{user.email}</p>
-      </div>
-      <MenuLine />
-      <MenuLink>
-        <Link to="/profile">{t('profile.title')}</Link>
-      </MenuLink>
-      <LanguageChoices />
-      <ThemeChoices />
-      <MenuLine />
-      <MenuItem
-        icon={<LogOut aria-hidden className="size-4" />}
-        onSelect={() => void session.signOut().catch((error: unknown) => toast.error(error))}
-      >
-        {t('menu.signOut')}
-      </MenuItem>
-    </Menu>
+    <Suspense fallback={button}>
+      <UserMenu />
+    </Suspense>
   );
 }

@@ -12,13 +12,16 @@ export function Menu({
   trigger,
   children,
   align = 'end',
+  defaultOpen = false,
 }: {
   trigger: ReactNode;
+  /** Opens with its first render: for a menu that was loaded because somebody wants it. */
+  defaultOpen?: boolean;
   children: ReactNode;
   align?: 'start' | 'end';
 }) {
   return (
-    <Radix.Root modal={false}>
+    <Radix.Root modal={false} defaultOpen={defaultOpen}>
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>
       <Radix.Portal>
         <Radix.Content
