@@ -109,18 +109,18 @@ void task_send(struct db *db, struct redis *redis, struct arena *arena, const ch
 {
     struct task_message message;
     struct buf text = { 0 };
-    const char *entry;
+    const char *entry = NULL;
     struct rows *rows = db_query(db,
-                                 "SELECT queue, name, args::text, kwargs::text, labels::text FROM tasks "
-                                 "WHERE id = $1 AND state = 'waiting' AND sent_at IS NULL",
+                                 "SELECT queue, name, args::text, kwargs::text, labels::text "
+                                 "FROM task_begin_sending($1)",
                                  "s", id);
     if (!rows_ok(rows) || rows_count(rows) != 1 || !read_message(rows, arena, id, &message))
         return;
     message_write(&text, &message);
-    if (stream_add(redis, arena, rows_text(rows, 0, 0), STREAM_LENGTH, buf_text(&text), text.len, &entry)) {
-        rows = db_query(db, "SELECT task_sent($1, $2)", "ss", id, entry);
-        if (!rows_ok(rows)) /* the message is found to be there when the row is taken */
-            LOG_DEBUG("the message of a task could not be noted", LOG_TEXT("message", rows_message(rows)));
-    }
+    if (!stream_add(redis, arena, rows_text(rows, 0, 0), STREAM_LENGTH, buf_text(&text), text.len, &entry))
+        entry = NULL;
     buf_free(&text);
+    rows = db_query(db, "SELECT task_sent($1, $2)", "ss", id, entry);
+    if (!rows_ok(rows)) /* the row is looked at when the grace of its message is over */
+        LOG_DEBUG("the message of a task could not be noted", LOG_TEXT("message", rows_message(rows)));
 }

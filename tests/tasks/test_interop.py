@@ -192,6 +192,10 @@ answers.append([t.task_id for t in kicked])"""
         ids.append(bench.enqueue("demo.effect", f'["c{i}", 5]'))
     eventually(lambda: all(bench.redis.exists(i) for i in ids), "all results")
     rows = bench.sql("SELECT key, worker FROM effects")
+    twice = sorted(row for row in rows if sum(row[0] == other[0] for other in rows) > 1)
+    assert twice == [], bench.sql(
+        "SELECT id, args, attempts, state, stream_entry FROM tasks WHERE args ->> 0 = ANY (%s)", [k for k, _ in twice]
+    )
     assert sorted(r[0] for r in rows) == sorted([f"p{i}" for i in range(60)] + [f"c{i}" for i in range(10)])
     assert {"python"} < {r[1] for r in rows}, "both took part"
     eventually(lambda: bench.redis.xpending("{tracker}:default", "taskiq")["pending"] == 0)

@@ -174,3 +174,14 @@ def test_many_tasks_by_two_workers_each_once(bench: Workbench) -> None:
     bench.start_worker()
     eventually(lambda: bench.sql("SELECT count(*) FROM tasks WHERE state = 'succeeded'") == [(300,)])
     assert sorted(r[0] for r in bench.sql("SELECT key FROM effects")) == sorted(keys)
+
+
+def test_a_message_is_sent_once_and_never_for_a_task_that_is_taken(bench: Workbench) -> None:
+    """Otherwise a Python worker of the group would execute what a worker of ours took by its row."""
+    bench.sql("INSERT INTO tasks (id, name, queue) VALUES ('waits', 'n', 'q')")
+    bench.sql("INSERT INTO tasks (id, name, queue, state, lease_until) VALUES ('taken', 'n', 'q', 'running', now())")
+    assert bench.sql("SELECT * FROM task_begin_sending('taken')") == []
+    assert len(bench.sql("SELECT * FROM task_begin_sending('waits')")) == 1
+    assert bench.sql("SELECT * FROM task_begin_sending('waits')") == []
+    bench.sql("SELECT task_sent('waits', NULL)")  # it could not be sent
+    assert bench.sql("SELECT sent_at FROM tasks WHERE id = 'waits'") == [(None,)]
