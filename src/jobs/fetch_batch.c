@@ -61,16 +61,16 @@ static bool lease_trackers(struct fetch_batch *batch, size_t most, int64_t lease
 static bool part_with_others(struct fetch_batch *batch, struct error *err)
 {
     static const char sql[] =
-        "UPDATE trackers SET lease_owner = NULL, lease_until = NULL, next_fetch_at = CASE WHEN a.keyless THEN now() + "
-        "$3 * interval '1 microsecond' ELSE next_fetch_at END FROM unnest($1, $2) AS a (id, keyless) "
-        "WHERE trackers.id = a.id";
+        "UPDATE trackers t SET lease_owner = NULL, lease_until = NULL, next_fetch_at = CASE WHEN NOT a.keyless THEN "
+        "t.next_fetch_at WHEN " FETCH_WANTED " THEN now() + $3 * interval '1 microsecond' END "
+        "FROM unnest($1, $2) AS a (id, keyless) WHERE t.id = a.id";
     const struct fetch_keys *keys = &batch->keys;
     size_t n = 0;
     int64_t *ids = arena_zalloc(batch->arena, batch->tracker_count + 1, sizeof(*ids));
     bool *keyless = arena_zalloc(batch->arena, batch->tracker_count + 1, sizeof(*keyless)),
          *has_ids = arena_zalloc(batch->arena, batch->tracker_count + 1, sizeof(*has_ids));
-    for (size_t i = 0; i < keys->row_count; i++)
-        has_ids[keys->rows[i].tracker] = true;
+    for (size_t i = 0; i < keys->key_count; i++)
+        has_ids[keys->rows[keys->keys[i].row].tracker] = true;
     for (size_t i = 0; i < batch->tracker_count; i++)
         if (!has_ids[i]) {
             ids[n] = batch->trackers[i].id;

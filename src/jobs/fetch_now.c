@@ -57,14 +57,19 @@ static bool look(const struct refresh *refresh, struct look *look, struct error 
 {
     static const char sql[] =
         "SELECT coalesce(t.last_fetched_at > $2, false), coalesce(t.lease_until > now(), false), (SELECT "
-        "min(greatest(next_allowed_at, now())) FROM apple_accounts WHERE state = 'ready' AND archived_at IS NULL) "
+        "min(greatest(next_allowed_at, now())) FROM apple_accounts WHERE state = 'ready' AND archived_at IS NULL), "
+        "NOT EXISTS (SELECT FROM tracker_keys k WHERE k.tracker_id = t.id AND k.private_key_sealed IS NOT NULL) "
         "FROM trackers t WHERE t.id = $1";
     struct rows *rows = db_query(refresh->task->db, sql, "it", refresh->tracker_id, refresh->started_at);
     if (!rows_ok(rows))
         return database_failed(rows, "looking at a tracker", err);
     if (rows_count(rows) == 0)
         return error_set(err, "not_found", "the tracker is gone");
-    *look = (struct look){ rows_bool(rows, 0, 0), rows_bool(rows, 0, 1), rows_time(rows, 0, 2) };
+    *look = (struct look){ .fetched = rows_bool(rows, 0, 0),
+                           .in_hand = rows_bool(rows, 0, 1),
+                           .next_allowed = rows_time(rows, 0, 2) };
+    if (rows_bool(rows, 0, 3))
+        return error_set(err, "no_keys", "the tracker has no private key to ask for");
     return true;
 }
 
@@ -124,7 +129,7 @@ static enum task_verdict run(struct task_context *task, const char *kind, int64_
         return error_is(err, "not_found") ? TASK_FAILED : TASK_RETRY;
     task_hint(task->redis, "fetch.due");
     if (!wait_for_it(&refresh, &seen, err))
-        return error_is(err, "not_found") ? TASK_FAILED : TASK_RETRY;
+        return error_is(err, "not_found") || error_is(err, "no_keys") ? TASK_FAILED : TASK_RETRY;
     *result = result_of(&refresh, &seen, err);
     return *result != NULL ? TASK_DONE : TASK_RETRY;
 }

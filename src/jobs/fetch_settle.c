@@ -80,10 +80,8 @@ static bool move_alignments(const struct fetch_batch *batch, struct error *err)
 
 /* Due times that somebody moved to the head meanwhile stay there. A tracker whose run has ended leaves the
  * queue. */
-#define NEXT_FETCH(due)                                                                                       \
-    "next_fetch_at = CASE WHEN t.archived_at IS NULL AND EXISTS (SELECT FROM production_runs r WHERE r.id = " \
-    "t.production_run_id AND r.archived_at IS NULL AND r.starts_at <= now() AND (r.ends_at IS NULL OR "       \
-    "r.ends_at >= now())) THEN " due " END, lease_owner = NULL, lease_until = NULL"
+#define NEXT_FETCH(due)                                                                                      \
+    "next_fetch_at = CASE WHEN " FETCH_WANTED " THEN " due " END, lease_owner = NULL, lease_until = NULL"
 
 /* Which trackers an ending concerns, as arrays in the arena. */
 struct chosen {

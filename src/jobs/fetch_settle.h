@@ -9,6 +9,11 @@
 #include "jobs/fetch_verdict.h"
 #include "jobs/ingest.h"
 
+/* SQL condition over a row `t` of trackers: it is to be fetched by itself, as trackers_arm() has it. */
+#define FETCH_WANTED                                                                                         \
+    "t.archived_at IS NULL AND EXISTS (SELECT FROM production_runs r WHERE r.id = t.production_run_id AND "  \
+    "r.archived_at IS NULL AND r.starts_at <= now() AND (r.ends_at IS NULL OR r.ends_at >= now()))"
+
 /* All that a request in progress consists of. */
 struct fetch_batch {
     struct db *db;

@@ -279,6 +279,15 @@ def test_refresh_now_works_after_the_run_has_ended_and_does_not_arm_it(system, s
     assert system.one("SELECT next_fetch_at FROM trackers WHERE id = %s", tracker) is None
 
 
+def test_refresh_now_of_a_tracker_without_keys_fails_and_does_not_arm_it(system, client_run):
+    client, _ = client_run
+    tracker = system.call("POST", "/trackers", 201, json={"client_id": client, "name": "keyless"})["id"]
+    error = system.task(system.start_task(f"/trackers/{tracker}/refresh"), "failed")
+    assert "no private key" in json.dumps(error)
+    disarmed = "SELECT next_fetch_at IS NULL FROM trackers WHERE id = %s"
+    until("out of the queue again", lambda: system.one(disarmed, tracker))
+
+
 def test_refresh_now_without_an_account_says_that_it_is_first(system, sim, client_run):
     tracker, _ = system.add_tracker(*client_run, "patient")
     until("fetched", lambda: fetched(system, tracker))
