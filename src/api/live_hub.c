@@ -381,6 +381,32 @@ static bool wait_tick(struct live_hub *hub)
     return !atomic_load(&hub->stopping);
 }
 
+/* What the guard did last; monotonic times. */
+struct rounds {
+    uint64_t changes; /* of rights, as they had been seen when all were looked at */
+    int64_t rechecked, marked;
+};
+
+static void guard_round(struct live_hub *hub, struct db *db, struct arena *arena, struct rounds *last)
+{
+    int64_t now = time_monotonic();
+    if (now - last->marked >= MARK_PERIOD) {
+        mark_all(hub);
+        last->marked = now;
+    }
+    arena_reset(arena);
+    db_use(db, arena, &auth_context);
+    cache_peers_tick(hub->peers, db);
+    if (!auth_cache_confirm(hub->auth->cache, db))
+        return; /* the database is away: nothing is revoked meanwhile */
+    uint64_t changes = auth_cache_seen(hub->auth->cache);
+    bool all = changes != last->changes || now - last->rechecked >= GUARD_RECHECK;
+    if (recheck(hub, db, arena, all) && all) {
+        last->changes = changes;
+        last->rechecked = now;
+    }
+}
+
 static void *run_guard(void *self)
 {
     struct live_hub *hub = self;
@@ -392,26 +418,10 @@ static void *run_guard(void *self)
                                         .application_name = "trackerd api live" };
     struct db *db = db_new(&options);
     struct arena *arena = arena_new();
-    uint64_t seen = 0;
-    int64_t rechecked = 0, marked = 0;
-    while (wait_tick(hub)) {
-        int64_t now = time_monotonic();
-        if (now - marked >= MARK_PERIOD) {
-            mark_all(hub);
-            marked = now;
-        }
-        arena_reset(arena);
-        db_use(db, arena, &auth_context);
-        cache_peers_tick(hub->peers, db);
-        if (!auth_cache_confirm(hub->auth->cache, db))
-            continue; /* the database is away: nothing is revoked meanwhile */
-        uint64_t changes = auth_cache_seen(hub->auth->cache);
-        bool all = changes != seen || now - rechecked >= GUARD_RECHECK;
-        if (recheck(hub, db, arena, all) && all) {
-            seen = changes;
-            rechecked = now;
-        }
-    }
+    struct rounds rounds = { 0 };
+    do
+        guard_round(hub, db, arena, &rounds);
+    while (wait_tick(hub));
     arena_reset(arena);
     db_use(db, arena, &auth_context);
     cache_peers_leave(hub->peers, db);

@@ -44,6 +44,7 @@ static const char silence_began_sql[] =
 static const char silence_lasts_sql[] =
     "UPDATE notification_facts f SET pending = true FROM trackers t"
     " WHERE t.id = f.tracker_id AND f.kind = 'silent' AND upper_inf(f.visit) AND f.withdrawn_at IS NULL AND NOT f.pending"
+    " AND t.next_fetch_at IS NOT NULL AND t.archived_at IS NULL"
     " AND EXISTS (SELECT FROM subscribers_of(f.client_id, f.tracker_id, t.production_run_id, 'silent') s"
     "  WHERE lower(f.visit) <= now() - s.silent_days * interval '1 day'"
     "  AND NOT EXISTS (SELECT FROM notifications n WHERE n.fact_id = f.id AND n.user_id = s.user_id))";

@@ -363,6 +363,64 @@ def test_no_mail_without_asking_for_one(place: Place, make_user: Callable) -> No
     assert mails(place, off.user["email"]) == []
 
 
+def delivery(db: psycopg.Connection, **columns: object) -> int:
+    values = {"channel": "mail", "recipient": "outbox@example.com", "subject": "s", "body": "b"} | columns
+    names = ", ".join(values)
+    marks = ", ".join(["%s"] * len(values))
+    sql = f"INSERT INTO deliveries ({names}) VALUES ({marks}) RETURNING id"
+    return db.execute(sql, list(values.values())).fetchone()[0]
+
+
+@pytest.mark.parametrize(("attempts", "state"), [(0, "waiting"), (12, "waiting"), (13, "failed")])
+def test_a_mail_that_cannot_be_sent_is_tried_again_and_given_up_at_last(
+    server, worker: None, db: psycopg.Connection, attempts: int, state: str
+) -> None:
+    row = delivery(db, recipient="no address", attempts=attempts)
+    hint(server, "notify.outbox")
+    sql = "SELECT state, attempts, last_error, next_attempt_at - now() FROM deliveries WHERE id = %s"
+    eventually(lambda: db.execute(sql, (row,)).fetchone()[2])
+    found, tries, reason, pause = db.execute(sql, (row,)).fetchone()
+    assert (found, tries) == (state, attempts + 1)
+    assert reason
+    expected = min(60 * 2**attempts, 12 * 3600)
+    assert expected - 30 <= pause.total_seconds() <= expected
+
+
+def test_a_claimed_or_cancelled_mail_is_left_alone(server, worker: None, db: psycopg.Connection) -> None:
+    later = datetime.now(UTC) + timedelta(minutes=5)
+    claimed, cancelled = delivery(db, next_attempt_at=later), delivery(db, state="cancelled")
+    last = delivery(db)
+    hint(server, "notify.outbox")
+    eventually(lambda: db.execute("SELECT state FROM deliveries WHERE id = %s", (last,)).fetchone() == ("sent",))
+    rows = db.execute("SELECT attempts FROM deliveries WHERE id = ANY (%s)", ([claimed, cancelled],)).fetchall()
+    assert rows == [(0,), (0,)]
+
+
+def test_a_mail_about_what_was_withdrawn_is_not_sent(place: Place, db: psycopg.Connection) -> None:
+    place.subscribe("delivered")
+    place.judge((8, "shop"))
+    told = place.told(1)[0]
+    later = datetime.now(UTC) + timedelta(minutes=5)
+    row = delivery(db, client_id=place.client, notification_id=told["id"], next_attempt_at=later)
+    place.judge((8, None))
+    eventually(lambda: db.execute("SELECT state FROM deliveries WHERE id = %s", (row,)).fetchone() == ("cancelled",))
+
+
+def test_old_notifications_and_mails_go(place: Place, db: psycopg.Connection) -> None:
+    place.subscribe("delivered", "left_delivery")
+    place.judge((8, "shop"), (9, None))
+    old, new = (item["id"] for item in place.told(2))
+    db.execute("UPDATE notifications SET created_at = now() - interval '181 days' WHERE id = %s", (old,))
+    month = datetime.now(UTC) - timedelta(days=31)
+    sent = delivery(db, state="sent", created_at=month)
+    waiting = delivery(db, created_at=month, next_attempt_at=datetime.now(UTC) + timedelta(hours=1))
+    fresh = delivery(db, state="failed")
+    hint(place.server, "notify.clean")
+    eventually(lambda: [item["id"] for item in place.notifications()] == [new])
+    kept = "SELECT id FROM deliveries WHERE id = ANY (%s) ORDER BY id"
+    eventually(lambda: db.execute(kept, ([sent, waiting, fresh],)).fetchall() == [(waiting,), (fresh,)])
+
+
 # ---- reading
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,6 +13,7 @@ import pytest
 from conftest import ApiClient
 from helpers import problem, refused
 from live import BUS, PATIENCE, Bus, Reader
+from stack import die_with_parent, free_port
 
 
 @pytest.fixture
@@ -301,3 +304,30 @@ def test_open_streams_are_counted(server, user: ApiClient) -> None:
     with Reader(user), Reader(user):
         assert reaches(2)
     assert reaches(0)
+
+
+def test_a_process_that_stops_ends_its_streams(server, user: ApiClient, tmp_path) -> None:
+    port = free_port()
+    with open(tmp_path / "other.log", "wb") as log:
+        other = subprocess.Popen(
+            [server.binary, "api"],
+            env=server.env() | {"HTTP_PORT": str(port)},
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent(death_signal=signal.SIGKILL),
+        )
+    with ApiClient(f"http://127.0.0.1:{port}") as caller:
+        caller.headers["Authorization"] = user.headers["Authorization"]
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                assert caller.get("/users/me").status_code == 200
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, (tmp_path / "other.log").read_text()
+                time.sleep(0.05)
+        with Reader(caller) as reader, Reader(user) as elsewhere:
+            other.terminate()
+            assert reader.ended()
+            assert other.wait(PATIENCE) == 0
+            assert elsewhere.nothing()
