@@ -7,8 +7,6 @@
 #include "base/log.h"
 #include "base/timeutil.h"
 #include "jobs/judge_batch.h"
-#include "store/live.h"
-#include "store/settle.h"
 
 /* Trackers of one transaction. More save round trips, fewer let workers share and keep edits of these rows
  * waiting for less long. */
@@ -156,88 +154,4 @@ bool judge_preview(const struct judging *judging, const struct judge_claim *clai
         return false;
     judge_decide(&rules, judging->arena, &batch);
     return judge_compare(judging, &batch, out, preview, err);
-}
-
-/* ---- telling ---- */
-
-static const char *position_data(struct arena *arena, const struct subject *subject)
-{
-    const struct report *newest = &subject->loaded[subject->loaded_count - 1];
-    static const char *const batteries[] = { "full", "medium", "low", "very_low" };
-    struct buf buf = { 0 };
-    struct json json;
-    json_begin(&json, &buf);
-    json_start_object(&json);
-    json_put_int(&json, "tracker_id", subject->tracker);
-    if (subject->run != 0)
-        json_put_int(&json, "production_run_id", subject->run);
-    else
-        json_put_null(&json, "production_run_id");
-    json_key(&json, "position");
-    json_start_object(&json);
-    json_put_double(&json, "latitude", newest->latitude);
-    json_put_double(&json, "longitude", newest->longitude);
-    json_end_object(&json);
-    json_put_double(&json, "accuracy_m", newest->accuracy);
-    json_put_time(&json, "reported_at", newest->at);
-    json_put_text(&json, "battery",
-                  subject->battery_status < 0 ? NULL : batteries[subject->battery_status >> 6 & 3]);
-    json_end_object(&json);
-    const char *data = arena_strdup(arena, buf_text(&buf));
-    buf_free(&buf);
-    return data;
-}
-
-static const char *status_data(struct arena *arena, const struct subject *subject)
-{
-    struct buf buf = { 0 };
-    struct json json;
-    json_begin(&json, &buf);
-    json_start_object(&json);
-    json_put_int(&json, "tracker_id", subject->tracker);
-    if (subject->run != 0)
-        json_put_int(&json, "production_run_id", subject->run);
-    else
-        json_put_null(&json, "production_run_id");
-    json_put_text(&json, "status", status_names[subject->shown.status]);
-    json_put_time(&json, "status_since", subject->shown_since);
-    if (subject->shown.location != 0)
-        json_put_int(&json, "location_id", subject->shown.location);
-    else
-        json_put_null(&json, "location_id");
-    json_put_text(&json, "previous_status", status_names[subject->old.shown.status]);
-    json_end_object(&json);
-    const char *data = arena_strdup(arena, buf_text(&buf));
-    buf_free(&buf);
-    return data;
-}
-
-void judge_announce(const struct judging *judging, const struct batch *batch)
-{
-    if (judging->redis == NULL)
-        return;
-    struct live_event *events = arena_zalloc(judging->arena, 2 * batch->count + 1, sizeof(*events));
-    size_t n = 0;
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct subject *subject = &batch->subjects[i];
-        const struct live_event event = { .client_id = subject->client,
-                                          .tracker_id = subject->tracker,
-                                          .production_run_id = subject->run };
-        if (subject->loaded_count > 0 &&
-            subject->loaded[subject->loaded_count - 1].at > subject->old.last_report_at) {
-            events[n] = event;
-            events[n].kind = LIVE_POSITION;
-            events[n++].data = position_data(judging->arena, subject);
-        }
-        if (subject->shown.status != subject->old.shown.status ||
-            subject->shown.location != subject->old.shown.location) {
-            events[n] = event;
-            events[n].kind = LIVE_STATUS;
-            events[n++].data = status_data(judging->arena, subject);
-        }
-    }
-    if (n == 0)
-        return;
-    settle_now(judging->db, judging->redis); /* who hears of it and reads must see it */
-    (void)live_publish(judging->redis, events, n);
 }

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 from conftest import ApiClient
 from helpers import made
+from live import Reader
 from stack import Stack, die_with_parent, stop_process
 from tracks import Report, at, rfc3339, store
 
@@ -111,6 +112,39 @@ def test_an_edited_place_judges_again(place):
     place.eventually(("IN_TRANSIT", None, "first_report"))
     assert place.admin.patch(f"/storage-locations/{place.store}", json={"radius_m": 500}).status_code == 200
     place.eventually(("IN_STORAGE", place.store, "entered_storage"))
+
+
+def test_open_streams_hear_of_it(place, make_user):
+    manager = make_user("manager", clients=[place.client])
+    with Reader(manager) as reader:
+        place.report((0, HERE))
+        told = [reader.next() for _ in range(2)]
+    about = {"tracker_id": place.tracker, "production_run_id": place.run}
+    assert {e.kind: e.data for e in told} == {
+        "position": about
+        | {
+            "position": {"latitude": HERE[0], "longitude": HERE[1]},
+            "accuracy_m": 20,
+            "reported_at": rfc3339(at(0)),
+            "battery": "full",
+        },
+        "status": about
+        | {
+            "status": "IN_STORAGE",
+            "status_since": rfc3339(at(0)),
+            "location_id": place.store,
+            "previous_status": "CREATED",
+        },
+    }
+
+
+def test_a_late_report_is_no_new_position(place, make_user):
+    place.report((5, AWAY))
+    place.eventually(("DELIVERED", place.shop, "entered_delivery"))
+    with Reader(make_user("manager", clients=[place.client])) as reader:
+        place.report((1, HERE))
+        place.eventually(("IN_STORAGE", place.store, "entered_storage"), ("DELIVERED", place.shop, "entered_delivery"))
+        assert reader.nothing()
 
 
 # ---- statuses set by hand ----

@@ -94,7 +94,7 @@ def build(db: psycopg.Connection, trackers: int, days: int, seed: str = "truth")
 
 def make_client(db: psycopg.Connection, company: object, scene: Scene, rng: random.Random) -> tuple[int, list[int]]:
     """A client with two runs that share the warehouses and have most of the shops each: the others' shops are wrong places."""
-    client = one(db, "INSERT INTO clients (name) VALUES (%s) RETURNING id", company.name)
+    client = one(db, "INSERT INTO clients (name) VALUES (%s) RETURNING id", f"{company.name} {company.id}")
     brand = one(db, "INSERT INTO brands (client_id, name) VALUES (%s, 'brand') RETURNING id", client)
     runs = [
         one(
