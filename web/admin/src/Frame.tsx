@@ -6,7 +6,8 @@ import { AppShell, type NavGroup } from '@tracker/shared/shell/AppShell.tsx';
 import { SignedIn } from '@tracker/shared/shell/SignedIn.tsx';
 import { buttonClass } from '@tracker/shared/ui/Button.tsx';
 import { Outlet } from '@tanstack/react-router';
-import { LayoutDashboard } from 'lucide-react';
+import { LayoutDashboard, ListTodo } from 'lucide-react';
+import { lazy, Suspense, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type en from './i18n/en';
 import { resources } from './resource/resources';
@@ -38,6 +39,7 @@ export function useNavigation(): NavGroup[] {
       return [{ to: `/${name}`, label: t(`resource.${name}.many`), icon: spec.icon }];
     }),
   }));
+  if (user.role === 'admin') rest.at(-1)?.items.unshift({ to: '/tasks', label: t('task.title'), icon: ListTodo });
   const dashboard = { items: [{ to: '/', label: t('nav.dashboard'), icon: LayoutDashboard }] };
   return [dashboard, ...rest.filter((group) => group.items.length > 0)];
 }
@@ -73,11 +75,31 @@ function NoAccess() {
   );
 }
 
+const CommandPalette = lazy(() =>
+  import('./palette/CommandPalette').then((module) => ({ default: module.CommandPalette })),
+);
+
 function SignedInFrame() {
   useLiveCache(touched);
+  const navigation = useNavigation();
+  const [searching, setSearching] = useState(false);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() !== 'k' || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      setSearching((open) => !open);
+    };
+    window.addEventListener('keydown', onKey);
+    return () => window.removeEventListener('keydown', onKey);
+  }, []);
   return (
-    <AppShell navigation={useNavigation()}>
+    <AppShell navigation={navigation} onSearch={() => setSearching(true)}>
       <Outlet />
+      {searching && (
+        <Suspense>
+          <CommandPalette navigation={navigation} onClose={() => setSearching(false)} />
+        </Suspense>
+      )}
     </AppShell>
   );
 }

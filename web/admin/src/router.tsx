@@ -29,6 +29,11 @@ const profile = createRoute({
   path: '/profile',
   component: lazyRouteComponent(() => import('@tracker/shared/shell/ProfilePage.tsx'), 'ProfilePage'),
 });
+const tasks = createRoute({
+  getParentRoute: () => frame,
+  path: '/tasks',
+  component: lazyRouteComponent(() => import('./tasks/TasksPage'), 'TasksPage'),
+});
 const resourcePages = () => import('./resource/ResourceRoutes');
 const list = createRoute({
   getParentRoute: () => frame,
@@ -43,7 +48,7 @@ const row = createRoute({
 
 export const router = createRouter({
   ...plainSearch,
-  routeTree: root.addChildren([forgot, reset, frame.addChildren([dashboard, profile, list, row])]),
+  routeTree: root.addChildren([forgot, reset, frame.addChildren([dashboard, profile, tasks, list, row])]),
   defaultErrorComponent: PageCrash,
   defaultNotFoundComponent: NotFound,
   scrollRestoration: true,

@@ -120,7 +120,7 @@ function RowTabs({ spec, row }: { spec: ResourceSpec; row: Row }) {
   const tabs = [
     ...(spec.tabs ?? []).map(({ id, label, content: Content }) => ({
       id,
-      label: t(`tab.${label as 'history'}`),
+      label: t(`tab.${label}`),
       content: <Content row={row} />,
     })),
     { id: 'details', label: t('tab.details'), content: <Details spec={spec} row={row} /> },

@@ -1,9 +1,7 @@
 // All resources of the admin panel, as data. The order of the fields is that of columns, forms and details.
 import {
   Activity,
-  Boxes,
   Building2,
-  CalendarClock,
   CircleAlert,
   CloudCog,
   Factory,
@@ -19,6 +17,22 @@ import {
   UserRoundKey,
   Warehouse,
 } from 'lucide-react';
+import { AppleAccountActions, AppleAccountOverview } from '../apple/AppleAccount';
+import { CredentialsTab } from '../apple/CredentialsTab';
+import { ApiKeyActions, ApiKeyForm } from '../keys/ApiKey';
+import { AreaForm } from '../places/AreaForm';
+import { AreaOverview } from '../places/AreaOverview';
+import { LocationForm } from '../places/LocationForm';
+import { LocationOverview } from '../places/LocationOverview';
+import { ProfileActions } from '../apple/ProviderProfile';
+import { RunLocationsTab } from '../runs/RunLocationsTab';
+import { ReportsTab } from '../trackers/ReportsTab';
+import { TrackerActions } from '../trackers/TrackerActions';
+import { TrackerKeysTab } from '../trackers/TrackerKeysTab';
+import { TrackerListActions } from '../trackers/TrackerListActions';
+import { TrackerOverview } from '../trackers/TrackerOverview';
+import { UserActions } from '../users/UserActions';
+import { UserSessionsTab } from '../users/UserSessionsTab';
 import type { FieldSpec, ResourceLabel, ResourceSpec } from './spec';
 
 const LOCATIONS = ['storage-locations', 'delivery-locations'];
@@ -130,6 +144,7 @@ const specs: ResourceSpec[] = [
       { name: 'location_ids', kind: 'refs', ref: LOCATIONS, column: 'hidden' },
       ...stamps,
     ],
+    tabs: [{ id: 'places', label: 'places', content: RunLocationsTab }],
     related: { trackers: 'production_run_id', events: 'production_run_id', exceptions: 'production_run_id' },
   },
   {
@@ -138,6 +153,9 @@ const specs: ResourceSpec[] = [
     read: 'user',
     write: 'manager',
     can: everything,
+    ListActions: TrackerListActions,
+    Actions: TrackerActions,
+    Overview: TrackerOverview,
     fields: [
       name,
       { name: 'status', kind: 'status', words: STATUSES, column: true, filter: true },
@@ -150,12 +168,17 @@ const specs: ResourceSpec[] = [
       { name: 'last_position', kind: 'position', column: 'hidden' },
       { name: 'last_accuracy_m', kind: 'number', column: 'hidden' },
       { name: 'battery', kind: 'enum', words: BATTERIES, column: true, filter: true },
+      { name: 'bbox', kind: 'text', filter: true },
       { name: 'mac_address', kind: 'text', column: 'hidden', filter: true, form: true, max: 40 },
       description,
       { name: 'last_fetched_at', kind: 'time', column: 'hidden' },
       { name: 'next_fetch_at', kind: 'time', column: 'hidden' },
       { name: 'fetch_failures', kind: 'number', column: 'hidden' },
       ...stamps,
+    ],
+    tabs: [
+      { id: 'reports', label: 'reports', content: ReportsTab },
+      { id: 'keys', label: 'keys', content: TrackerKeysTab },
     ],
     related: { 'status-history': 'tracker_id', events: 'tracker_id', exceptions: 'tracker_id' },
   },
@@ -165,6 +188,8 @@ const specs: ResourceSpec[] = [
     read: 'user',
     write: 'manager',
     can: everything,
+    Form: LocationForm,
+    Overview: LocationOverview,
     fields: placeFields,
     related: { trackers: 'location_id', events: 'location_id' },
   },
@@ -174,6 +199,8 @@ const specs: ResourceSpec[] = [
     read: 'user',
     write: 'manager',
     can: everything,
+    Form: LocationForm,
+    Overview: LocationOverview,
     fields: placeFields,
     related: { trackers: 'location_id', events: 'location_id' },
   },
@@ -183,6 +210,8 @@ const specs: ResourceSpec[] = [
     read: 'admin',
     write: 'admin',
     can: everything,
+    Form: AreaForm,
+    Overview: AreaOverview,
     fields: [
       name,
       { ...clientShown, form: 'create' },
@@ -263,6 +292,7 @@ const specs: ResourceSpec[] = [
     read: 'manager',
     write: 'manager',
     can: everything,
+    Actions: UserActions,
     fields: [
       name,
       { name: 'email', kind: 'email', column: true, sort: true, filter: true, form: true, required: true, max: 254 },
@@ -274,6 +304,7 @@ const specs: ResourceSpec[] = [
       { name: 'time_zone', kind: 'text', column: 'hidden', form: true, max: 64, hint: 'time_zone' },
       ...stamps,
     ],
+    tabs: [{ id: 'sessions', label: 'sessions', content: UserSessionsTab }],
     related: { 'api-keys': 'user_id' },
   },
   {
@@ -282,6 +313,8 @@ const specs: ResourceSpec[] = [
     read: 'user',
     write: 'user',
     can: { create: true, edit: true, delete: true },
+    Form: ApiKeyForm,
+    Actions: ApiKeyActions,
     fields: [
       name,
       { name: 'prefix', kind: 'text', column: true },
@@ -302,6 +335,8 @@ const specs: ResourceSpec[] = [
     write: 'admin',
     can: everything,
     search: false,
+    Actions: AppleAccountActions,
+    Overview: AppleAccountOverview,
     fields: [
       { ...name, max: 100 },
       { name: 'username', kind: 'text', form: 'create', required: true, max: 254, hint: 'apple_username' },
@@ -321,6 +356,7 @@ const specs: ResourceSpec[] = [
       { name: 'failures', kind: 'number', column: true },
       ...stamps,
     ],
+    tabs: [{ id: 'credentials', label: 'credentials', content: CredentialsTab }],
     related: { 'fetch-batches': 'apple_account_id' },
   },
   {
@@ -330,6 +366,7 @@ const specs: ResourceSpec[] = [
     write: 'admin',
     can: { create: true, edit: true, delete: true },
     search: false,
+    Actions: ProfileActions,
     fields: [
       { ...name, max: 100 },
       { name: 'active', kind: 'bool', column: true },
@@ -399,6 +436,3 @@ const specs: ResourceSpec[] = [
 export const resources = Object.fromEntries(specs.map((spec) => [spec.name, spec])) as Partial<
   Record<ResourceLabel, ResourceSpec>
 >;
-
-/** Resources that stand for a process and not for a thing. */
-export const icons = { tasks: CalendarClock, pipeline: Boxes };

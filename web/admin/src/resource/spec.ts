@@ -53,7 +53,7 @@ export interface FieldSpec {
 
 export interface Tab {
   id: string;
-  label: ResourceLabel | keyof typeof en.tab;
+  label: keyof typeof en.tab;
   content: ComponentType<{ row: Row }>;
 }
 
