@@ -12,9 +12,15 @@ export TRACKERD=$PWD/$BUILD/trackerd
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
+# As many steps at a time as there are processors: most of a step is waiting for servers, time-outs and browsers.
+LANES=${LANES:-2}
+LOGS=$BUILD/logs
+
 failed=()
 started=$SECONDS
-step() {
+declare -A running=() # process id -> name of the step
+
+step() { # runs by itself, its output seen at once
     local name=$1 begin=$SECONDS
     shift
     printf '\n==== %s\n' "$name"
@@ -25,6 +31,30 @@ step() {
         failed+=("$name")
     fi
 }
+
+await() { # the end of one of the steps that are running; its output is shown whole
+    local pid status=0
+    wait -n -p pid "${!running[@]}" || status=$?
+    local name=${running[$pid]}
+    unset "running[$pid]"
+    printf '\n==== %s\n' "$name"
+    cat "$LOGS/${name//\//-}.log"
+    [[ $status -eq 0 ]] || failed+=("$name")
+}
+
+beside() { # runs beside others, in a lane that is free
+    local name=$1
+    while [[ ${#running[@]} -ge $LANES ]]; do await; done
+    (
+        begin=$SECONDS status=0
+        "${@:2}" || status=$?
+        printf '==== %s: %s, %d s\n' "$name" "$([[ $status -eq 0 ]] && echo ok || echo FAILED)" $((SECONDS - begin))
+        exit $status
+    ) >"$LOGS/${name//\//-}.log" 2>&1 &
+    running[$!]=$name
+}
+
+finish() { while [[ ${#running[@]} -gt 0 ]]; do await; done; }
 
 compile() {
     [[ -f $BUILD/build.ninja ]] || meson setup $BUILD -Db_sanitize=address,undefined -Db_lundef=false -Db_coverage=true >/dev/null
@@ -43,20 +73,25 @@ report() {
     grep -E '^src' $BUILD/coverage/report.txt | sort -k4 -n | awk 'NR <= 15 { print "  " $0 }'
 }
 
+static_checks() { make --no-print-directory build && tools/lint.sh; }
+
+mkdir -p "$LOGS"
 step 'build with sanitizers' compile
 [[ ${#failed[@]} -eq 0 ]] || exit 1
 step 'unit tests' meson test -C $BUILD --print-errorlogs --no-rebuild
-for folder in tests/ops tests/db tests/store tests/tasks tests/http tests/cli tests/api tests/geocode tests/pipeline tests/sim tests/truth \
-    sim/tests tests/docs; do
-    [[ -d $folder ]] && step "$folder" python_tests "$folder"
+# The longest first.
+for folder in tests/api sim/tests tests/sim tests/pipeline tests/truth tests/store tests/tasks tests/db tests/ops tests/geocode \
+    tests/http tests/docs tests/cli; do
+    beside "$folder" python_tests "$folder"
 done
-step 'front ends: unit tests' front_end_tests
+beside 'front ends: unit tests' front_end_tests
+finish
 step 'coverage' report
 
 if [[ ${1:-} != coverage ]]; then
-    step 'release build' make --no-print-directory build
-    step 'lint' tools/lint.sh
-    step 'fuzz, short' tools/fuzz.sh "${FUZZ_SECONDS:-5}"
+    beside 'static checks' static_checks
+    beside 'fuzz, short' tools/fuzz.sh "${FUZZ_SECONDS:-5}"
+    finish
 fi
 
 printf '\nmake test: %d s\n' $((SECONDS - started))
