@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images: with Docker where it is there, else with buildah, which needs no daemon.
 #
-#   deploy/images.sh [TARGET...]      default: trackerd web docs sim postgres
+#   deploy/images.sh [TARGET...]      default: trackerd web docs sim postgres redis
 #
 # BASE=image     instead of debian:trixie-slim; BASE=debootstrap makes one on this machine, for where no registry can be reached
 # PREFIX=name    of the tags (default tracker), TAG=tag (default latest)
@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 targets=("$@")
-[[ ${#targets[@]} -gt 0 ]] || targets=(trackerd web docs sim postgres)
+[[ ${#targets[@]} -gt 0 ]] || targets=(trackerd web docs sim postgres redis)
 base=${BASE:-debian:trixie-slim} prefix=${PREFIX:-tracker} tag=${TAG:-latest}
 say() { printf 'images: %s\n' "$*" >&2; }
 
