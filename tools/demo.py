@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 ADMIN_EMAIL = "admin@example.com"
@@ -109,17 +110,23 @@ def place(position: tuple[float, float], kind: str) -> dict:
     return {"latitude": position[0], "longitude": position[1], "radius": 80, "kind": kind}
 
 
-def route(company: dict, chance: random.Random) -> list[dict]:
-    """A plausible life: some days in storage, a trip, delivered to a shop; some units are still on their way or in storage."""
+def route(company: dict, chance: random.Random, now: datetime) -> list[dict]:
+    """A plausible life: some days in storage, a trip, delivered to a shop; some units are still on their way or in storage.
+
+    Times are absolute, so that a simulator that is started again tells the same story.
+    """
+
+    def hours_ago(hours: float) -> str:
+        return (now - timedelta(hours=hours)).isoformat(timespec="seconds")
+
     storage = chance.choice(list(company["storage"].values()))
     shop = chance.choice(list(company["delivery"].values()))
-    arrived = chance.uniform(5.5, 6.9)
-    left = chance.uniform(0.2, 5.0)
-    stops = [{"place": place(storage, "storage"), "arrive": f"-{arrived * 24:.1f}h"}]
+    arrived = chance.uniform(5.5, 6.9) * 24
+    left = chance.uniform(0.2, 5.0) * 24
+    stops = [{"place": place(storage, "storage"), "arrive": hours_ago(arrived)}]
     if chance.random() < 0.75:
-        stops[0]["leave"] = f"-{left * 24:.1f}h"
-        trip_hours = chance.uniform(8, 30)
-        stops.append({"place": place(shop, "delivery"), "arrive": f"{trip_hours - left * 24:+.1f}h"})
+        stops[0]["leave"] = hours_ago(left)
+        stops.append({"place": place(shop, "delivery"), "arrive": hours_ago(left - chance.uniform(8, 30))})
     return stops
 
 
@@ -133,14 +140,14 @@ def write_tags(trackerd: Path, file: Path) -> list[dict]:
             capture_output=True,
             text=True,
         ).stdout
-        chance = random.Random(SEED)
+        chance, now = random.Random(SEED), datetime.now(UTC)
         keys = [json.loads(line) for line in made.splitlines()]
         lines = []
         for number, key in enumerate(keys):
             company, _, run = runs_of_demo()[number // TRACKERS_PER_RUN]
             name = f"{run} {number % TRACKERS_PER_RUN + 1:03d}"
             tag = {"id": f"unit-{number + 1}", "name": name, "private_key": key["private_key"]}
-            lines.append(json.dumps(tag | {"company": company, "route": route(COMPANIES[company], chance)}))
+            lines.append(json.dumps(tag | {"company": company, "route": route(COMPANIES[company], chance, now)}))
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
         file.write_text("\n".join(lines) + "\n")

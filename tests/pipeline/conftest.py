@@ -39,6 +39,7 @@ def running(simulator: Simulator) -> Iterator[System]:
             system.start_worker("fetch,history")
             system.account = system.add_account("main@example.com")
             yield system
+            system.stop_workers()  # each must end well: leaks found by a sanitizer make it fail
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
