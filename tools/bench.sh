@@ -13,5 +13,6 @@ var/venv/bin/python bench/api/api_bench.py || status=1
 python3 bench/pipeline/run.py --build "$BUILD" || status=1
 var/venv/bin/python bench/judge/judge_bench.py || status=1
 var/venv/bin/python bench/live/live_bench.py || status=1
+var/venv/bin/python bench/history/history_bench.py || status=1
 
 exit $status

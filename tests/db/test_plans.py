@@ -219,3 +219,116 @@ def test_inbox_and_keys(large):
     ]:
         touched, plan = pages(large, query)
         assert touched <= limit, plan
+
+
+# ---- what the API reads of the pipeline's results (the texts of src/api, with values in place of parameters)
+
+
+@pytest.fixture(scope="module")
+def derived(large):
+    """Events, statuses and exceptions of most trackers, two thirds of them of one tenant; statistics refreshed but for one day."""
+    large.execute("RESET ROLE")
+    large.execute(
+        "INSERT INTO geofence_events (client_id, tracker_id, production_run_id, location_id, kind, occurred_at, latitude, longitude, accuracy_m)"
+        " SELECT t.client_id, t.id, t.production_run_id, l.id, 'entry', now() - (t.id * 7919 % 2000000) * interval '1 second', 50, 10, 10"
+        " FROM trackers t JOIN (SELECT client_id, min(id) AS id FROM locations GROUP BY 1) l USING (client_id)"
+    )
+    large.execute(
+        "INSERT INTO status_history (client_id, tracker_id, production_run_id, status, since, previous_status, rule, reported_at, latitude,"
+        " longitude, accuracy_m) SELECT t.client_id, t.id, t.production_run_id, 'IN_TRANSIT', s.since, 'CREATED', 'r', s.since, 50, 10, 10"
+        " FROM trackers t, LATERAL (SELECT now() - (t.id * 7919 % 2000000) * interval '1 second' AS since) s"
+    )
+    large.execute(
+        "INSERT INTO tracker_exceptions (client_id, tracker_id, kind, since, ended_at)"
+        " SELECT client_id, id, 'silent', now() - interval '1 day', CASE WHEN id % 10 > 0 THEN now() END FROM trackers"
+    )
+    while large.execute("SELECT refresh_status_daily(100000)").fetchone()[0]:
+        pass
+    large.execute(
+        "INSERT INTO status_dirty (client_id, production_run_id, day) SELECT client_id, id, now() FROM production_runs LIMIT 20"
+    )
+    large.execute("VACUUM ANALYZE")
+    return large
+
+
+@pytest.fixture(scope="module", autouse=True)
+def places(large):
+    large.execute("RESET ROLE")
+    large.execute(
+        "INSERT INTO storage_locations (client_id, name, latitude, longitude) SELECT id, 'store', 50, 10 FROM clients"
+    )
+
+
+@pytest.mark.parametrize("client", [SMALL, BIG, None])
+@pytest.mark.parametrize(
+    ("table", "time", "where"),
+    [
+        ("geofence_events", "occurred_at", ""),
+        ("status_history", "since", ""),
+        ("tracker_exceptions", "since", " AND ended_at IS NULL"),
+    ],
+)
+def test_newest_first_lists(derived, client, table, time, where):
+    act(derived, "admin" if client is None else "user", f"{{{client}}}" if client else "{}")
+    named = "true" if client is None else f"client_id = {client}"
+    touched, plan = pages(derived, f"SELECT * FROM {table} WHERE {named}{where} ORDER BY {time} DESC, id DESC LIMIT 51")
+    assert touched <= 2 * PAGE, plan
+
+
+@pytest.mark.parametrize(("field", "value"), [("tracker_id", 5), ("production_run_id", 3)])
+@pytest.mark.parametrize(("table", "time"), [("geofence_events", "occurred_at"), ("status_history", "since")])
+def test_lists_below_a_row(derived, table, time, field, value):
+    act(derived, "user", tenant_of(derived, 5) if field == "tracker_id" else f"{{{BIG},3}}")
+    touched, plan = pages(
+        derived, f"SELECT * FROM {table} WHERE {field} = {value} ORDER BY {time} DESC, id DESC LIMIT 51"
+    )
+    assert touched <= 2 * PAGE, plan
+    assert "Seq Scan" not in plan
+
+
+def test_statistics_read_neither_trackers_nor_their_history(derived):
+    for role, clients, named, limit in (
+        ("admin", "{}", "true", 6000),  # of which most is what the dirty runs changed today
+        ("user", f"{{{SMALL}}}", f"client_id = ANY ('{{{SMALL}}}')", 200),
+    ):
+        act(derived, role, clients)
+        derived.execute("RESET ROLE")
+        derived.execute("DELETE FROM status_dirty WHERE client_id <> 1")
+        act(derived, role, clients)
+        touched, plan = pages(
+            derived,
+            f"SELECT day, status, sum(entered) FROM status_daily_now s WHERE {named} AND day >= now()::date - 30 GROUP BY 1, 2",
+        )
+        assert touched <= limit, plan
+        touched, plan = pages(
+            derived,
+            f"SELECT kind, count(*) FROM tracker_exceptions s WHERE ended_at IS NULL AND {named} GROUP BY 1",
+        )
+        assert touched <= 1000, plan
+
+
+@pytest.mark.parametrize("client", [SMALL, BIG, None])
+def test_positions_in_a_box(derived, client):
+    act(derived, "admin" if client is None else "user", f"{{{client}}}" if client else "{}")
+    named = "true" if client is None else f"client_id = {client}"
+    low, high = derived.execute(
+        "SELECT map_tile_low(12, 2050, 1375), map_tile_low(12, 2050, 1375) + (1::bigint << 24)"
+    ).fetchone()
+    ranges = f"(map_key >= {low} AND map_key < {high} OR map_key >= 0 AND map_key < 0)"
+    touched, plan = pages(derived, f"SELECT * FROM tracker_positions WHERE {named} AND {ranges} ORDER BY id LIMIT 1001")
+    assert "map_key" in plan and "Seq Scan" not in plan, plan
+    assert touched <= 600, plan
+
+
+def test_history_of_a_run_reads_a_page(derived):
+    act(derived, "user", f"{{{BIG},{SMALL},3}}")
+    run = derived.execute("SELECT production_run_id FROM trackers WHERE client_id = %s LIMIT 1", (BIG,)).fetchone()[0]
+    touched, plan = pages(
+        derived,
+        "SELECT r.tracker_id, x.bucket FROM (SELECT m.tracker_id, range_agg(m.period) AS periods FROM tracker_runs m"
+        f" WHERE m.production_run_id = {run} AND m.tracker_id >= 0 GROUP BY m.tracker_id) r CROSS JOIN LATERAL"
+        " (SELECT h.* FROM location_history_daily h WHERE h.tracker_id = r.tracker_id AND h.bucket >= now() - interval '30 days'"
+        " AND h.bucket < now() AND r.periods && tstzrange(h.bucket, h.bucket + interval '1 day')) x"
+        " ORDER BY r.tracker_id, x.bucket LIMIT 21",
+    )
+    assert touched <= 12000, plan  # trackers that have no report of that time are looked at, too

@@ -131,7 +131,8 @@ def test_kept_sums_equal_those_computed_from_nothing(tx, a, seed):
         fresh = days(
             tx,
             "(SELECT live.* FROM (SELECT DISTINCT client_id, coalesce(production_run_id, 0) AS run, (since AT TIME ZONE 'UTC')::date AS day"
-            " FROM status_history) k, LATERAL status_day(k.client_id, k.run, k.day) live) x",
+            " FROM status_history) k, LATERAL status_day(k.client_id, k.run, k.day,"
+            " k.day::timestamp AT TIME ZONE 'UTC', (k.day + 1)::timestamp AT TIME ZONE 'UTC') live) x",
         )
         assert days(tx) == fresh
 
