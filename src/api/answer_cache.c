@@ -231,8 +231,9 @@ bool answer_cache_get(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SI
     if (hit)
         *answer = (struct cached_answer){ .etag = arena_strdup(arena, slot->etag),
                                           .content_type = arena_strdup(arena, slot->content_type),
-                                          .body = want_body ? arena_memdup(arena, slot->body, slot->len)
-                                                            : NULL,
+                                          .body = want_body && slot->body != NULL
+                                                      ? arena_memdup(arena, slot->body, slot->len)
+                                                      : NULL,
                                           .len = slot->len };
     pthread_mutex_unlock(&cache->lock);
     return hit;
@@ -242,13 +243,14 @@ void answer_cache_put(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SI
                       int64_t now, const struct cached_answer *answer)
 {
     size_t len = answer->len;
-    if (len == 0 || len > CACHE_MAX_BODY || strlen(answer->etag) >= ETAG_MAX ||
+    if ((answer->body == NULL) != (len == 0) || len > CACHE_MAX_BODY || strlen(answer->etag) >= ETAG_MAX ||
         strlen(answer->content_type) >= TYPE_MAX)
         return;
-    char *copy = malloc(len);
-    if (copy == NULL)
+    char *copy = len > 0 ? malloc(len) : NULL;
+    if (len > 0 && copy == NULL)
         return;
-    memcpy(copy, answer->body, len);
+    if (copy != NULL)
+        memcpy(copy, answer->body, len);
 
     pthread_mutex_lock(&cache->lock);
     struct slot *slot = slot_of(cache, key);

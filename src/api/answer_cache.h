@@ -64,7 +64,7 @@ uint64_t answer_stamp(struct answer_cache *cache, const struct principal *princi
 struct cached_answer {
     const char *etag;         /* in the arena */
     const char *content_type; /* in the arena */
-    const char *body;         /* in the arena; NULL unless want_body */
+    const char *body; /* in the arena; NULL unless want_body, or when only the tag is known, from a 304 */
     size_t len;
 };
 

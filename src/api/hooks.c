@@ -87,7 +87,8 @@ static bool answer_known(struct request *req, const struct principal *principal,
     in->stamp = answer_stamp(cache, principal);
     struct cached_answer answer;
     if (wants_fresh(req) ||
-        !answer_cache_get(cache, in->key, in->stamp, time_monotonic(), true, req->arena, &answer))
+        !answer_cache_get(cache, in->key, in->stamp, time_monotonic(), true, req->arena, &answer) ||
+        (answer.body == NULL && !request_knows(req, answer.etag)))
         return false;
     reply_known(req, &answer);
     count(SOURCE_PROCESS);
@@ -147,7 +148,11 @@ void app_after(struct request *req)
     const char *etag = etag_of(req);
     if (cacheable(req))
         count(SOURCE_DATABASE);
-    if (reading.req == req && req->status == 200 && etag != NULL) {
+    if (reading.req == req && req->status == 304 && etag != NULL) {
+        /* Who asks again and again whether anything changed is answered from memory, too. */
+        answer_cache_put(req->app->answers, reading.key, reading.stamp, time_monotonic(),
+                         &(struct cached_answer){ etag, "", NULL, 0 });
+    } else if (reading.req == req && req->status == 200 && etag != NULL) {
         const struct cached_answer answer = { etag, req->content_type, req->out.data, req->out.len };
         answer_cache_put(req->app->answers, reading.key, reading.stamp, time_monotonic(), &answer);
         if (shareable(req) && db_stats(req->db)->usec >= SHARE_WORTH_USEC)

@@ -118,20 +118,25 @@ static bool tag_listed(const char *list, const char *etag)
     return false;
 }
 
+bool request_knows(const struct request *req, const char *etag)
+{
+    if (req->method != HTTP_GET && req->method != HTTP_HEAD)
+        return false;
+    const struct pairs *headers = &req->private_->headers;
+    for (size_t i = 0; i < headers->count; i++)
+        if (strcasecmp(headers->items[i].name, "If-None-Match") == 0 &&
+            tag_listed(headers->items[i].value, etag))
+            return true;
+    return false;
+}
+
 bool reply_unless_unchanged(struct request *req, const char *etag)
 {
     reply_header(req, "ETag", etag);
-    if (req->method != HTTP_GET && req->method != HTTP_HEAD)
+    if (!request_knows(req, etag))
         return true;
-    const struct pairs *headers = &req->private_->headers;
-    for (size_t i = 0; i < headers->count; i++) {
-        if (strcasecmp(headers->items[i].name, "If-None-Match") == 0 &&
-            tag_listed(headers->items[i].value, etag)) {
-            reply_empty(req, 304);
-            return false;
-        }
-    }
-    return true;
+    reply_empty(req, 304);
+    return false;
 }
 
 /* ---- problems ---- */

@@ -120,6 +120,9 @@ void reply_empty(struct request *req, int status);
 void reply_text(struct request *req, int status, const char *content_type, const void *data, size_t len);
 void reply_file(struct request *req, int status, const char *content_type, int fd); /* takes the descriptor */
 
+/* A read whose caller has the representation with this tag (with quotes): its answer is 304. */
+bool request_knows(const struct request *req, const char *etag);
+
 /* ETag handling for a representation whose tag is `etag` (with quotes): false when 304 was answered. Sets the
  * header. */
 MUST_CHECK bool reply_unless_unchanged(struct request *req, const char *etag);

@@ -238,6 +238,24 @@ def test_redis_lost_or_flushed_shows_no_old_row(server, second: str, both: list[
     write_and_read(range(200, 230))
 
 
+def test_asking_again_and_again_whether_it_changed_is_answered_from_memory(
+    server, both: list[httpx.Client], tenant: dict
+) -> None:
+    client = both[0]
+    path = f"/brands/{made(client.post('/brands', json={'client_id': tenant['id'], 'name': 'b'}))['id']}"
+    etag = client.get(path).headers["etag"]
+    client.post("/brands", json={"client_id": tenant["id"], "name": "another"})  # forgets all of the tenant
+    before, deadline = kept(server.url)["process"], time.monotonic() + PATIENCE
+    while kept(server.url)["process"] - before < 5:
+        assert time.monotonic() < deadline, "never answered from memory"
+        assert client.get(path, headers={"If-None-Match": etag}).status_code == 304
+    # What is known is the tag: who has not the body gets it, and whoever has an old one, too.
+    assert client.get(path).json()["name"] == "b"
+    assert client.get(path, headers={"If-None-Match": '"0"'}).status_code == 200
+    client.patch(path, json={"description": "new"})
+    assert client.get(path, headers={"If-None-Match": etag}).json()["description"] == "new"
+
+
 def test_answers_are_shared_through_redis_and_cannot_be_forged(
     server, second: str, both: list[httpx.Client], db: psycopg.Connection, tenant: dict
 ) -> None:

@@ -146,6 +146,22 @@ static void test_a_write_ends_it(void **state)
     assert_false(got(&reader, "/a", NOW));
 }
 
+/* Of a 304 only the tag is known. */
+static void test_tag_without_body(void **state)
+{
+    (void)state;
+    uint8_t key[CACHE_KEY_SIZE];
+    struct cached_answer answer;
+    answer_key(&reader, "/a", key);
+    answer_cache_put(cache, key, 7, NOW, &(struct cached_answer){ "\"1\"", "", NULL, 0 });
+    assert_true(answer_cache_get(cache, key, 7, NOW, true, arena, &answer));
+    assert_string_equal(answer.etag, "\"1\"");
+    assert_null(answer.body);
+    answer_cache_put(cache, key, 7, NOW, &(struct cached_answer){ "\"1\"", "text/plain", "x", 1 });
+    assert_true(answer_cache_get(cache, key, 7, NOW, true, arena, &answer));
+    assert_memory_equal(answer.body, "x", 1);
+}
+
 /* A look that was overtaken by a newer write takes nothing back. */
 static void test_generations_only_grow(void **state)
 {
@@ -267,6 +283,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_own_writes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_without_a_database, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_clients, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_tag_without_body, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stamps_tell_states_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bytes_are_bounded, set_up, tear_down),
     };
