@@ -12,8 +12,10 @@
 #include "api/resource.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "store/rows_json.h"
 #include "tasks/queue.h"
+#include "tasks/value.h"
 
 #define COLUMNS                                                                                              \
     "t.id, t.name, t.queue, t.state, t.args, t.kwargs, t.labels, t.user_id, t.client_id, t.attempts, "       \
@@ -37,7 +39,8 @@ static bool is_admin(const struct request *req)
 struct task_query {
     const char *state, *queue, *name; /* NULL: any */
     int64_t limit;
-    struct cursor cursor;
+    int64_t after_at;     /* the last task of the page before: when it was made, */
+    const char *after_id; /* and its id; NULL: the first page */
 };
 
 /* A name as it could stand in the table. */
@@ -49,12 +52,26 @@ static const char *query_name(struct request *req, const char *name, size_t max)
     return value;
 }
 
+/* A cursor's text is "MICROSECONDS ID". */
+static bool take_place(struct request *req, struct task_query *query)
+{
+    struct cursor cursor;
+    if (!query_cursor(req, "tasks", &cursor))
+        return false;
+    const char *space = cursor.text != NULL ? strchr(cursor.text, ' ') : NULL;
+    if (space == NULL ||
+        !parse_i64(arena_strndup(req->arena, cursor.text, (size_t)(space - cursor.text)), &query->after_at))
+        return true; /* no cursor: what was signed has this form */
+    query->after_id = space + 1;
+    return true;
+}
+
 static bool take_query(struct request *req, struct task_query *query)
 {
     int state;
     if (!route_parameters_known(req) ||
         !query_int(req, "limit", 1, LIST_LIMIT_MAX, LIST_LIMIT_DEFAULT, &query->limit) ||
-        !query_enum(req, "state", states, -1, &state) || !query_cursor(req, "tasks", &query->cursor))
+        !query_enum(req, "state", states, -1, &state) || !take_place(req, query))
         return false;
     query->state = state >= 0 ? states[state] : NULL;
     query->queue = query_name(req, "queue", QUEUE_MAX_LENGTH);
@@ -68,14 +85,17 @@ static bool take_query(struct request *req, struct task_query *query)
 /* One text for each combination of filters, newest first: an index serves those by state, queue and user. */
 static struct statement list_statement(struct request *req, const struct task_query *query)
 {
-    struct db_param *params = arena_zalloc(req->arena, 6, sizeof(*params));
+    struct db_param *params = arena_zalloc(req->arena, 8, sizeof(*params));
     struct buf sql = { 0 };
     size_t n = 0;
     const struct {
         const char *column, *value;
     } filters[] = { { "state", query->state }, { "queue", query->queue }, { "name", query->name } };
 
-    buf_puts(&sql, "SELECT " COLUMNS ", t.created_at::text || ' ' || t.id AS place FROM tasks t WHERE true");
+    buf_puts(
+        &sql,
+        "SELECT " COLUMNS
+        ", (extract(epoch FROM t.created_at) * 1000000)::bigint || ' ' || t.id AS place FROM tasks t WHERE true");
     for (size_t i = 0; i < ARRAY_LEN(filters); i++)
         if (filters[i].value != NULL) {
             params[n++] = (struct db_param){ .type = 's', .value.data = filters[i].value };
@@ -85,12 +105,10 @@ static struct statement list_statement(struct request *req, const struct task_qu
         params[n++] = (struct db_param){ .type = 'i', .value.number = req->principal->user_id };
         buf_printf(&sql, " AND t.user_id = $%zu", n);
     }
-    if (query->cursor.text != NULL) {
-        params[n++] = (struct db_param){ .type = 's', .value.data = query->cursor.text };
-        buf_printf(&sql,
-                   " AND (t.created_at, t.id) < (regexp_replace($%zu, ' [^ ]*$', '')::timestamptz, "
-                   "regexp_replace($%zu, '^.* ', ''))",
-                   n, n);
+    if (query->after_id != NULL) {
+        params[n++] = (struct db_param){ .type = 't', .value.number = query->after_at };
+        params[n++] = (struct db_param){ .type = 's', .value.data = query->after_id };
+        buf_printf(&sql, " AND (t.created_at, t.id) < ($%zu, $%zu)", n - 1, n);
     }
     params[n++] = (struct db_param){ .type = 'i', .value.number = query->limit + 1 };
     buf_printf(&sql, " ORDER BY t.created_at DESC, t.id DESC LIMIT $%zu", n);
@@ -101,7 +119,7 @@ static struct statement list_statement(struct request *req, const struct task_qu
 
 static void list(struct request *req)
 {
-    struct task_query query;
+    struct task_query query = { 0 };
     if (!take_query(req, &query))
         return;
     struct statement statement = list_statement(req, &query);
@@ -185,7 +203,7 @@ static void change_task(struct request *req, const char *action,
         reply_unavailable(req, "database_unavailable", 2, "The database is away; try again in a moment.");
         return;
     }
-    const char *after = arena_printf(req->arena, "{\"id\":\"%s\"}", strpbrk(id, "\"\\") == NULL ? id : "");
+    const char *after = value_text(req->arena, value_defer(req->arena, json_pack("{s:s}", "id", id)));
     const struct audit_entry entry = { .action = action, .resource = "tasks", .after = after };
     bool ok = change(req, id) && audit_write(req, &entry);
     if (ok && !db_commit(req->db, &err)) {

@@ -157,7 +157,7 @@ const struct setting config_settings[] = {
 
     INT("WORKER_THREADS", worker_threads, "4", 1, 256, "Tasks", "Threads of one worker process; each has its own database and Redis connection."),
     SPAN("WORKER_STOP", worker_stop, "25s", SECONDS(1), HOURS(1), "Tasks",
-         "Time for what runs to come to an end when a worker is asked to stop; what does not is handed back."),
+         "Time for what runs to end, or to be handed back, when a worker is asked to stop; then it is cut off."),
     SPAN("TASK_LEASE", task_lease, "60s", SECONDS(2), HOURS(1), "Tasks",
          "A task whose worker has not been heard of for this long is given to another one."),
     SPAN("TASK_MESSAGE_GRACE", task_message_grace, "10s", SECONDS(1), HOURS(1), "Tasks",

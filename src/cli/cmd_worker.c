@@ -84,8 +84,8 @@ const struct command cmd_worker = {
     .summary = "execute tasks and do what is due",
     .help =
         "Usage: trackerd worker [OPTIONS]\n\n"
-        "Executes tasks and does what is due until SIGTERM or SIGINT; then it finishes what runs within\n"
-        "WORKER_STOP and hands back what does not end by then. Any number may run.\n\n"
+        "Executes tasks and does what is due until SIGTERM or SIGINT; then short executions finish, long\n"
+        "ones are handed back, and what has not ended within WORKER_STOP is cut off. Any number may run.\n\n"
         "  --queues=A,B        only these: fetch, judge, geocode, history, notify, default (default: all)\n"
         "  --threads=N         executions at the same time (default: WORKER_THREADS)\n"
         "  --metrics-port=P    /metrics and /health/live (default: METRICS_PORT; 0: none)\n\n"

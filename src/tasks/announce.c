@@ -133,6 +133,13 @@ struct ledger_result collected(struct arena *arena, const json_t *result)
     struct ledger_result end = { .end = LEDGER_SUCCEEDED };
     if (json_is_false(json_object_get(result, "is_err"))) {
         end.result = value_text(arena, json_object_get(result, "return_value"));
+        if (strlen(end.result) <= TASK_RESULT_MAX)
+            return end;
+        end.result = NULL;
+        end.error_code = "result_too_large";
+        end.error_message = "the result is in Redis and too large for the table";
+        end.end = LEDGER_FAILED_FOR_GOOD;
+        end.error = error_json(arena, end.error_code, end.error_message);
         return end;
     }
     end.end = LEDGER_FAILED_FOR_GOOD;

@@ -10,9 +10,6 @@
 #include "tasks/value.h"
 #include "tasks/worker_private.h"
 
-/* Larger results belong into tables of their own. Below the limit of the column. */
-#define RESULT_MAX (512u * 1024)
-
 /* ---- what a run sees of its worker ---- */
 
 bool task_should_stop(struct task_context *task)
@@ -111,10 +108,10 @@ static struct ledger_result conclude(struct worker_thread *thread, const struct 
     struct ledger_result end = { .end = LEDGER_SUCCEEDED };
     if (verdict == TASK_DONE && !run->cancelled) {
         end.result = value_text(thread->arena, answer);
-        if (strlen(end.result) <= RESULT_MAX)
+        if (strlen(end.result) <= TASK_RESULT_MAX)
             return end;
         verdict = TASK_FAILED;
-        error_set(err, "result_too_large", "the result is larger than %u bytes", RESULT_MAX);
+        error_set(err, "result_too_large", "the result is larger than %u bytes", TASK_RESULT_MAX);
         end.result = NULL;
     }
     if (run->cancelled) {

@@ -148,6 +148,14 @@ void stream_ack(struct redis *redis, struct arena *arena, const char *entry)
         (void)!redis_command(redis, arena, &reply, "XACK %s %s %s", key, TASK_GROUP, id);
 }
 
+void stream_release(struct redis *redis, struct arena *arena, const struct stream_entry *entry,
+                    const char *consumer, int64_t idle)
+{
+    struct redis_reply reply;
+    (void)!redis_command(redis, arena, &reply, "XCLAIM %s %s %s 0 %s IDLE %lld JUSTID", entry->key,
+                         TASK_GROUP, consumer, entry->id, (long long)(idle / 1000));
+}
+
 void stream_renew(struct redis *redis, struct arena *arena, const char *entry, const char *consumer)
 {
     struct redis_reply reply;

@@ -44,6 +44,11 @@ int64_t stream_deliveries(struct redis *redis, struct arena *arena, const struct
 /* `entry` as "KEY ID", here and below. */
 void stream_ack(struct redis *redis, struct arena *arena, const char *entry);
 
+/* Makes an entry that was taken look as if nobody had touched it for `idle` microseconds: others may have it.
+ */
+void stream_release(struct redis *redis, struct arena *arena, const struct stream_entry *entry,
+                    const char *consumer, int64_t idle);
+
 /* Keeps others from taking an entry over that is still worked on. */
 void stream_renew(struct redis *redis, struct arena *arena, const char *entry, const char *consumer);
 

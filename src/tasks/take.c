@@ -16,6 +16,27 @@
 /* Most messages that one look drops (duplicates, dead letters) before it turns to the rows. */
 #define DROPPED_AT_ONCE 100
 
+/* ---- stale messages ---- */
+
+/* Once in a while one thread of the process looks for what others left behind. */
+static bool stale_due(struct worker *worker)
+{
+    int64_t now = time_monotonic(), period = worker->options.config->task_reclaim / 10;
+    pthread_mutex_lock(&worker->lock);
+    bool due = now >= worker->stale_look_at;
+    if (due)
+        worker->stale_look_at = now + (period > USEC_PER_SEC / 2 ? period : USEC_PER_SEC / 2);
+    pthread_mutex_unlock(&worker->lock);
+    return due;
+}
+
+static void look_for_stale_soon(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->stale_look_at = 0;
+    pthread_mutex_unlock(&worker->lock);
+}
+
 /* ---- messages ---- */
 
 static int attempts_allowed(const struct task_type *type, const struct task_message *message)
@@ -83,12 +104,29 @@ static bool take_message(struct worker_thread *thread, const char *queue, const 
     case LEDGER_REFUSED:
         stream_bury(thread->redis, thread->arena, entry, err.message);
         return false;
-    case LEDGER_FAILED: /* PostgreSQL is away: the message stays pending and is taken over later */
+    case LEDGER_FAILED: /* PostgreSQL is away: whoever looks for stale messages next may have it */
         LOG_WARN("a message could not be taken", LOG_TEXT("task", message.name),
                  LOG_TEXT("message", err.message));
+        stream_release(thread->redis, thread->arena, entry, thread->worker->name,
+                       thread->worker->options.config->task_reclaim);
+        look_for_stale_soon(thread->worker);
         return false;
     }
     return false;
+}
+
+/* The flag is lowered before the look, so that what comes meanwhile raises it again. */
+static enum stream_answer take_fresh(struct worker_thread *thread, size_t queue, struct stream_entry *entry)
+{
+    struct worker *worker = thread->worker;
+    if (!worker->fresh[queue])
+        return STREAM_EMPTY;
+    worker->fresh[queue] = false;
+    enum stream_answer answer = stream_take(thread->redis, thread->arena, worker->queues[queue], worker->name,
+                                            entry);
+    if (answer == STREAM_ENTRY) /* there may be more */
+        worker->fresh[queue] = true;
+    return answer;
 }
 
 static bool take_new(struct worker_thread *thread, struct task_row *row)
@@ -97,20 +135,16 @@ static bool take_new(struct worker_thread *thread, struct task_row *row)
     struct stream_entry entry;
     unsigned first = thread->next_queue++; /* in turns, so that no queue waits for another to be empty */
     for (size_t i = 0, dropped = 0; i < worker->queue_count;) {
-        size_t q = (first + i) % worker->queue_count;
-        enum stream_answer answer = worker->fresh[q] ? stream_take(thread->redis, thread->arena,
-                                                                   worker->queues[q], worker->name, &entry)
-                                                     : STREAM_EMPTY;
+        size_t queue = (first + i) % worker->queue_count;
+        enum stream_answer answer = take_fresh(thread, queue, &entry);
         if (answer == STREAM_AWAY)
             return false;
-        if (answer == STREAM_EMPTY) {
-            worker->fresh[q] = false;
+        if (answer == STREAM_EMPTY)
             i++;
-        } else if (take_message(thread, worker->queues[q], &entry, row)) {
+        else if (take_message(thread, worker->queues[queue], &entry, row))
             return true;
-        } else if (++dropped == DROPPED_AT_ONCE) {
+        else if (++dropped == DROPPED_AT_ONCE)
             return false;
-        }
     }
     return false;
 }
@@ -176,18 +210,6 @@ static bool take_row(struct worker_thread *thread, struct task_row *row)
         if (!ledger_end(thread->db, &worker->scope, row, &end, &err))
             return false; /* its lease will end */
     }
-}
-
-/* Once in a while one thread of the process looks for what others left behind. */
-static bool stale_due(struct worker *worker)
-{
-    int64_t now = time_monotonic(), period = worker->options.config->task_reclaim / 10;
-    pthread_mutex_lock(&worker->lock);
-    bool due = now >= worker->stale_look_at;
-    if (due)
-        worker->stale_look_at = now + (period > USEC_PER_SEC / 2 ? period : USEC_PER_SEC / 2);
-    pthread_mutex_unlock(&worker->lock);
-    return due;
 }
 
 bool take_task(struct worker_thread *thread, struct task_row *row)

@@ -342,11 +342,13 @@ bool worker_stop(struct worker *worker, int64_t patience)
 /* The table of tasks could not be read for so long: restarting may help, and the rest of the system knows. */
 #define BLIND_AFTER MINUTES(5)
 
-static void write_runs(struct json *json, const struct task_run *run, int64_t now, bool *stuck)
+/* Returns how many run. */
+static size_t write_runs(struct json *json, const struct task_run *run, int64_t now, bool *stuck)
 {
+    size_t count = 0;
     json_key(json, "running");
     json_start_array(json);
-    for (; run != NULL; run = run->next) {
+    for (; run != NULL; run = run->next, count++) {
         bool late = now > run->deadline + STUCK_AFTER;
         *stuck = *stuck || late;
         json_start_object(json);
@@ -357,6 +359,7 @@ static void write_runs(struct json *json, const struct task_run *run, int64_t no
         json_end_object(json);
     }
     json_end_array(json);
+    return count;
 }
 
 bool worker_health(struct worker *worker, struct buf *out)
@@ -367,14 +370,14 @@ bool worker_health(struct worker *worker, struct buf *out)
     json_begin(&json, out);
     json_start_object(&json);
     pthread_mutex_lock(&worker->lock);
-    write_runs(&json, worker->runs, now, &stuck);
+    size_t running = write_runs(&json, worker->runs, now, &stuck);
     int64_t unseen = now - worker->looked_at;
     pthread_mutex_unlock(&worker->lock);
     /* While every thread is busy nobody looks at the tasks: then what runs is the sign of life. */
-    bool well = !stuck && (unseen < BLIND_AFTER || out->len > sizeof("{\"running\":[]"));
+    bool blind = unseen >= BLIND_AFTER && running < worker->thread_count;
     json_put_text(&json, "worker", worker->name);
     json_put_int(&json, "seconds_since_look", unseen / USEC_PER_SEC);
-    json_put_text(&json, "status", well ? "ok" : stuck ? "stuck" : "blind");
+    json_put_text(&json, "status", stuck ? "stuck" : blind ? "blind" : "ok");
     json_end_object(&json);
-    return well;
+    return !stuck && !blind;
 }

@@ -24,7 +24,7 @@ struct worker_options {
  * queue_unknown, redis_url, thread. */
 MUST_CHECK struct worker *worker_start(const struct worker_options *options, struct error *err);
 
-/* Takes nothing more, lets what runs end within `patience` (microseconds), hands back what does not. False:
+/* Takes nothing more, and lets what runs end or be handed back within `patience` (microseconds). False:
  * something still runs; the process should exit, and its leases will end. Otherwise all is released. */
 MUST_CHECK bool worker_stop(struct worker *worker, int64_t patience);
 

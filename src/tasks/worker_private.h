@@ -17,6 +17,9 @@
 #define WORKER_MAX_QUEUES 8
 #define STREAM_ENTRY_SIZE 208 /* longer than the table allows */
 
+/* Bytes; larger results belong into tables of their own. Below the limit of the column. */
+#define TASK_RESULT_MAX (512u * 1024)
+
 /* How often a process looks for rows without being told. */
 #define TASK_POLL SECONDS(1)
 
