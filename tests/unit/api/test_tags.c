@@ -91,6 +91,10 @@ static void test_if_match(void **state)
     assert_true(condition_allows(&c, 5));
     assert_string_equal(c.array, "{3,5}");
     assert_string_equal(version_etag(arena, 12), "\"12\"");
+    /* A row that shows more than its own columns: the version counts. */
+    c = parse("\"3-5f1c2a\", \"-4\", \"-\", \"x-5\"");
+    assert_true(condition_allows(&c, 3));
+    assert_string_equal(c.array, "{3,-4}");
 }
 
 /* What cannot match matches nothing, rather than everything. */

@@ -51,6 +51,32 @@ static const char *written(struct buf *out, const char *text, size_t len)
     return buf_text(out);
 }
 
+static void test_reopened_objects(void **state)
+{
+    (void)state;
+    struct buf out = { 0 };
+    struct json json;
+    json_begin(&json, &out);
+    json_start_array(&json);
+    json_start_object(&json);
+    json_put_int(&json, "a", 1);
+    json_end_object(&json);
+    json_reopen_object(&json);
+    json_put_int(&json, "b", 2);
+    json_end_object(&json);
+    json_start_object(&json);
+    json_end_object(&json);
+    json_reopen_object(&json);
+    json_put_int(&json, "c", 3);
+    json_end_object(&json);
+    json_reopen_object(&json);
+    json_end_object(&json);
+    json_end_array(&json);
+    json_reopen_object(&json); /* no object: nothing is taken back */
+    assert_string_equal(buf_text(&out), "[{\"a\":1,\"b\":2},{\"c\":3}]");
+    buf_free(&out);
+}
+
 static void test_escapes(void **state)
 {
     (void)state;
@@ -117,7 +143,9 @@ static void test_doubles(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_structure), cmocka_unit_test(test_escapes),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_structure),
+                                        cmocka_unit_test(test_reopened_objects),
+                                        cmocka_unit_test(test_escapes),
                                         cmocka_unit_test(test_escapes_anywhere),
                                         cmocka_unit_test(test_doubles) };
     return cmocka_run_group_tests(tests, NULL, NULL);
