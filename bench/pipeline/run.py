@@ -110,7 +110,7 @@ def measure(build: Path, rounds: int) -> bool:
         with Postgres(folder / "postgres", durable=False) as postgres:
             bench = Bench(build, postgres)
             bench.prepare()
-            pairs = [(bench.rate("ingest"), bench.rate("copy")) for _ in range(rounds)]
+            pairs = [(bench.rate("ingest"), bench.rate("copy")) for _ in range(2 * rounds + 1)]  # a second each
             ours, reference = map(list, zip(*pairs, strict=True))
             fine = report("ingest_vs_copy", ours, reference, ("reports_per_second", "copy_per_second"))
             ours, reference = [], []
