@@ -165,7 +165,7 @@ static bool read_words(struct reading *in)
         if (index < 0)
             return wrong(in, "unknown_value", "must hold words of the list only");
         if (given & UINT64_C(1) << index)
-            return wrong(in, "repeated", "must hold each word once");
+            return wrong(in, "invalid", "must hold each word once");
         given |= UINT64_C(1) << index;
     }
     struct buf list = { 0 };

@@ -18,7 +18,7 @@ static void take_topics(struct request *req, struct live_filter *filter)
     for (char *word; rest != NULL && (word = strsep(&rest, ",")) != NULL;) {
         int topic = word_index(topic_names, word);
         if (topic < 0) {
-            problem_field(req, "topics", "invalid_choice",
+            problem_field(req, "topics", "unknown_value",
                           "must be words of: position, status, notification, task, separated by commas");
             return;
         }

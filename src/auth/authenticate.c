@@ -115,11 +115,10 @@ static void set_scopes(struct lookup *l, const char *text)
 
 /* ---- sessions ---- */
 
-static const char session_sql[] =
-    "SELECT u.id, u.role, u.email, u.name, " SESSION_CLIENTS ", s.expires_at,"
-    " pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-    " FROM sessions s JOIN users u ON u.id = s.user_id"
-    " WHERE s.id = $1 AND s.user_id = $2 AND " SESSION_HOLDS;
+static const char session_sql[] = "SELECT u.id, u.role, u.email, u.name, " SESSION_CLIENTS ", s.expires_at,"
+                                  " pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+                                  " FROM sessions s JOIN users u ON u.id = s.user_id"
+                                  " WHERE s.id = $1 AND s.user_id = $2 AND " SESSION_HOLDS;
 
 static enum auth_outcome load_session(struct lookup *l, const struct token_claims *claims)
 {
