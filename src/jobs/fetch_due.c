@@ -14,6 +14,6 @@ const struct duty fetch_due_duty = {
     .about =
         "Asks Apple for reports of the trackers that are due, oldest first, as often as the accounts allow.",
     .period = SECONDS(1),
-    .parallel = 0, /* as many as there are accounts: each waits for Apple most of the time */
+    .parallel = 2, /* each waits for Apple most of the time; the other threads stay free for people's tasks */
     .run = run,
 };
