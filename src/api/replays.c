@@ -262,20 +262,20 @@ static const struct answer started[] = {
 #define REPLAY(path_, tag_, handle_, what, id)                                                                         \
     {                                                                                                                  \
         HTTP_POST, "/api/v1/" path_ "/{id}/replay", handle_, ACCESS_MANAGER,                                           \
-            .tag = tag_, .summary = "Judge " what " anew",                                                             \
+            .tag = (tag_), .summary = "Judge " what " anew",                                                           \
             .about =                                                                                                   \
                 "From the reports that are stored. What comes out the same keeps its rows, and nobody is told twice.", \
-            .operation_id = id, PARAMETERS(id_parameter), .body_schema = "Replay", ANSWERS(started)                    \
+            .operation_id = (id), PARAMETERS(id_parameter), .body_schema = "Replay", ANSWERS(started)                  \
     }
 
 #define PREVIEW(path_, handle_, id)                                                                                    \
     {                                                                                                                  \
         HTTP_POST, "/api/v1/" path_ "/{id}/preview", handle_, ACCESS_MANAGER,                                          \
-            .tag = path_, .summary = "What another shape would change",                                                \
+            .tag = (path_), .summary = "What another shape would change",                                              \
             .about =                                                                                                   \
                 "Takes the shape of a PATCH and changes nothing: the task's result is the rows of the histories that " \
                 "would go and come, of 2,000 trackers at most.",                                                       \
-            .operation_id = id, PARAMETERS(id_parameter), .body_schema = "PlacePreview", ANSWERS(started)              \
+            .operation_id = (id), PARAMETERS(id_parameter), .body_schema = "PlacePreview", ANSWERS(started)            \
     }
 
 const struct route replay_routes[] = {

@@ -45,39 +45,43 @@ static enum status status_of(const char *text)
 #define USABLE "NOT l.excluded AND l.confidence >= $3 AND l.accuracy_m <= $4"
 
 static const char resume_sql[] =
-    "SELECT t.id, t.client_id, coalesce(t.production_run_id, 0), start.at,"
-    " (SELECT count(*) FROM location_reports l WHERE l.tracker_id = t.id AND l.reported_at >= start.at),"
-    " EXISTS (SELECT FROM status_overrides o WHERE o.tracker_id = t.id AND o.at >= start.at AND o.withdrawn_at IS NULL),"
+    "WITH start AS MATERIALIZED ("
+    "  SELECT t.*, CASE WHEN last.at IS NULL THEN c.at WHEN NOT confirmation.needed THEN last.at"
+    "   ELSE coalesce((SELECT e.occurred_at FROM geofence_events e"
+    "     WHERE e.tracker_id = t.id AND e.occurred_at < last.at AND (SELECT count(*) FROM location_reports l"
+    "      WHERE l.tracker_id = t.id AND l.reported_at = e.occurred_at) = 1"
+    "     ORDER BY e.occurred_at DESC LIMIT 1), '0001-01-01 00:00:00+00') END AS at"
+    "  FROM unnest($1::bigint[], $2::timestamptz[]) AS c (tracker_id, at)"
+    "  JOIN trackers t ON t.id = c.tracker_id"
+    "  LEFT JOIN LATERAL (SELECT l.reported_at AS at FROM location_reports l"
+    "   WHERE l.tracker_id = t.id AND l.reported_at < c.at AND " USABLE
+    "   ORDER BY l.reported_at DESC LIMIT 1) last ON true"
+    "  CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM tracker_runs r JOIN production_runs p ON p.id = r.production_run_id"
+    "   WHERE r.tracker_id = t.id AND coalesce(p.confirm_reports, $5) > 1) OR $5 > 1 AS needed) confirmation"
+    ")"
+    " SELECT t.id, t.client_id, coalesce(t.production_run_id, 0), t.at,"
+    " (SELECT count(*) FROM location_reports l WHERE l.tracker_id = t.id AND l.reported_at >= t.at),"
+    " EXISTS (SELECT FROM status_overrides o WHERE o.tracker_id = t.id AND o.at >= t.at AND o.withdrawn_at IS NULL),"
     " EXISTS (SELECT FROM tracker_exceptions x WHERE x.tracker_id = t.id AND x.kind IN ('wrong_place', 'left_early')"
-    "  AND (x.since >= start.at OR x.ended_at IS NULL OR x.ended_at >= start.at)),"
-    " EXISTS (SELECT FROM status_history h WHERE h.tracker_id = t.id AND h.since < start.at AND h.override_id IS NULL),"
+    "  AND (x.since >= t.at OR x.ended_at IS NULL OR x.ended_at >= t.at)),"
+    " EXISTS (SELECT FROM status_history h WHERE h.tracker_id = t.id AND h.since < t.at AND h.override_id IS NULL),"
     " CASE WHEN event.kind <> 'exit' THEN event.location_id END,"
     " (SELECT k.kind FROM locations k WHERE k.id = event.location_id AND event.kind <> 'exit'), event.occurred_at,"
     " wrong.location_id, wrong.since, early.location_id, early.since,"
     " before.reported_at, before.latitude_e7 / 1e7::float8, before.longitude_e7 / 1e7::float8, before.accuracy_m,"
     " shown.status, shown.location_id, coalesce(shown.since, t.created_at), t.status, t.location_id, t.last_report_at"
-    " FROM unnest($1::bigint[], $2::timestamptz[]) AS c (tracker_id, at)"
-    " JOIN trackers t ON t.id = c.tracker_id"
-    " LEFT JOIN LATERAL (SELECT l.reported_at AS at FROM location_reports l"
-    "  WHERE l.tracker_id = t.id AND l.reported_at < c.at AND " USABLE
-    "  ORDER BY l.reported_at DESC LIMIT 1) last ON true"
-    " CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM tracker_runs r JOIN production_runs p ON p.id = r.production_run_id"
-    "  WHERE r.tracker_id = t.id AND coalesce(p.confirm_reports, $5) > 1) OR $5 > 1 AS needed) confirmation"
-    " CROSS JOIN LATERAL (SELECT CASE WHEN last.at IS NULL THEN c.at WHEN NOT confirmation.needed THEN last.at"
-    "  ELSE coalesce((SELECT e.occurred_at FROM geofence_events e WHERE e.tracker_id = t.id AND e.occurred_at < last.at"
-    "    AND (SELECT count(*) FROM location_reports l WHERE l.tracker_id = t.id AND l.reported_at = e.occurred_at) = 1"
-    "    ORDER BY e.occurred_at DESC LIMIT 1), '0001-01-01 00:00:00+00') END AS at) start"
+    " FROM start t"
     " LEFT JOIN LATERAL (SELECT e.kind, e.location_id, e.occurred_at FROM geofence_events e"
-    "  WHERE e.tracker_id = t.id AND e.occurred_at < start.at ORDER BY e.occurred_at DESC, e.id DESC LIMIT 1) event ON true"
+    "  WHERE e.tracker_id = t.id AND e.occurred_at < t.at ORDER BY e.occurred_at DESC, e.id DESC LIMIT 1) event ON true"
     " LEFT JOIN LATERAL (SELECT x.location_id, x.since FROM tracker_exceptions x WHERE x.tracker_id = t.id"
-    "  AND x.kind = 'wrong_place' AND x.since < start.at AND (x.ended_at IS NULL OR x.ended_at >= start.at) LIMIT 1) wrong ON true"
+    "  AND x.kind = 'wrong_place' AND x.since < t.at AND (x.ended_at IS NULL OR x.ended_at >= t.at) LIMIT 1) wrong ON true"
     " LEFT JOIN LATERAL (SELECT x.location_id, x.since FROM tracker_exceptions x WHERE x.tracker_id = t.id"
-    "  AND x.kind = 'left_early' AND x.since < start.at AND (x.ended_at IS NULL OR x.ended_at >= start.at) LIMIT 1) early ON true"
+    "  AND x.kind = 'left_early' AND x.since < t.at AND (x.ended_at IS NULL OR x.ended_at >= t.at) LIMIT 1) early ON true"
     " LEFT JOIN LATERAL (SELECT l.reported_at, l.latitude_e7, l.longitude_e7, l.accuracy_m FROM location_reports l"
-    "  WHERE l.tracker_id = t.id AND l.reported_at < start.at AND " USABLE
+    "  WHERE l.tracker_id = t.id AND l.reported_at < t.at AND " USABLE
     "  ORDER BY l.reported_at DESC, l.accuracy_m DESC, l.latitude_e7 DESC, l.longitude_e7 DESC LIMIT 1) before ON true"
     " LEFT JOIN LATERAL (SELECT h.status, h.location_id, h.since FROM status_history h"
-    "  WHERE h.tracker_id = t.id AND h.since < start.at ORDER BY h.since DESC, h.id DESC LIMIT 1) shown ON true"
+    "  WHERE h.tracker_id = t.id AND h.since < t.at ORDER BY h.since DESC, h.id DESC LIMIT 1) shown ON true"
     " ORDER BY t.id";
 
 static struct subject read_subject(const struct rows *rows, size_t i)
@@ -199,13 +203,14 @@ static void read_reports(const struct rows *rows, size_t *at, struct subject *su
     subject->loaded = reports + *at; /* as many as rows at most, so rows' places do for both arrays */
     for (; *at < rows_count(rows) && rows_int(rows, *at, 0) == subject->tracker; (*at)++) {
         struct report report = read_report(rows, *at);
-        struct report *last = subject->loaded_count > 0 ? &subject->loaded[subject->loaded_count - 1] : NULL;
-        if (last == NULL || report_compare(last, &report) != 0) {
+        size_t n = subject->loaded_count;
+        if (n == 0 || report_compare(&subject->loaded[n - 1], &report) != 0) {
             report.places = places + *at;
-            last = &subject->loaded[subject->loaded_count++];
-            *last = report;
+            subject->loaded[n++] = report;
+            subject->loaded_count = n;
             subject->battery_status = (int)rows_int(rows, *at, 6);
         }
+        struct report *last = &subject->loaded[n - 1];
         if (!rows_null(rows, *at, 10))
             places[(size_t)(last->places - places) + last->place_count++] = read_candidate(rows, *at);
     }
