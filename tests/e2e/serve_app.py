@@ -17,10 +17,12 @@ from stack import Stack
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="tracker-e2e-") as folder, Stack(Path(folder), sys.argv[1]) as stack:
-        world = app_world.build(stack)
-        print(json.dumps({"url": stack.url} | world), flush=True)
-        sys.stdin.read()
+    with tempfile.TemporaryDirectory(prefix="tracker-e2e-") as name:
+        folder = Path(name)
+        with Stack(folder, sys.argv[1], {"MEDIA_FOLDER": str(folder / "media")}) as stack:
+            world = app_world.build(stack)
+            print(json.dumps({"url": stack.url} | world), flush=True)
+            sys.stdin.read()
     return 0
 
 

@@ -1,6 +1,8 @@
 // A production run: how far it is, where its units are, its places, and what happened.
 import type { ProductionRun } from '@tracker/shared/api/schema.d.ts';
 import { formatNumber } from '@tracker/shared/i18n/format.ts';
+import { Gallery } from '@tracker/shared/images/Gallery.tsx';
+import { useUser } from '@tracker/shared/session/useSession.ts';
 import { Badge, StatusBadge } from '@tracker/shared/ui/Badge.tsx';
 import { Card, PageHead } from '@tracker/shared/ui/Card.tsx';
 import { Await, Empty, Loading } from '@tracker/shared/ui/states.tsx';
@@ -60,7 +62,7 @@ function RunView({ run }: { run: ProductionRun }) {
           </Suspense>
         </div>
       </Card>
-      <More run={run.id} />
+      <More run={run} />
     </div>
   );
 }
@@ -81,27 +83,30 @@ function Legend({ run, counts }: { run: number; counts: Counts }) {
   );
 }
 
-function More({ run }: { run: number }) {
+function More({ run }: { run: ProductionRun }) {
   const { t } = useTranslation('app');
   const { tab = 'trackers' } = route.useSearch();
   const navigate = route.useNavigate();
+  const mayChange = useUser().role !== 'user';
   const labels = {
     trackers: t('run.trackers'),
     events: t('run.lastEvents'),
     places: t('run.places'),
+    images: t('tracker.tabs.images'),
     share: t('tracker.tabs.share'),
     notify: t('tracker.tabs.notify'),
   };
   const content = {
     trackers: (
       <Card flush>
-        <TrackerList query={{ production_run_id: String(run), sort: 'name' }} filtered={false} />
+        <TrackerList query={{ production_run_id: String(run.id), sort: 'name' }} filtered={false} />
       </Card>
     ),
-    events: <Events run={run} />,
-    places: <Places run={run} />,
-    share: <ShareCard subject={{ production_run_id: run }} />,
-    notify: <SubscriptionCard subject={{ production_run_id: run }} />,
+    events: <Events run={run.id} />,
+    places: <Places run={run.id} />,
+    images: <Gallery owner={{ kind: 'production_run', id: run.id }} name={run.name} mayChange={mayChange} />,
+    share: <ShareCard subject={{ production_run_id: run.id }} />,
+    notify: <SubscriptionCard subject={{ production_run_id: run.id }} />,
   };
   return (
     <Tabs

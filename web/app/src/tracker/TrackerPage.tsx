@@ -2,6 +2,8 @@
 import type { Tracker } from '@tracker/shared/api/schema.d.ts';
 import { formatDistance, formatPosition } from '@tracker/shared/i18n/format.ts';
 import { Why } from '@tracker/shared/track/Why.tsx';
+import { Gallery } from '@tracker/shared/images/Gallery.tsx';
+import { useUser } from '@tracker/shared/session/useSession.ts';
 import { Card, PageHead } from '@tracker/shared/ui/Card.tsx';
 import { Await, Empty, Failure } from '@tracker/shared/ui/states.tsx';
 import { Tabs } from '@tracker/shared/ui/Tabs.tsx';
@@ -141,10 +143,12 @@ function More({ tracker }: { tracker: Tracker }) {
   const { t } = useTranslation('app');
   const { tab = 'timeline' } = route.useSearch();
   const navigate = route.useNavigate();
+  const mayChange = useUser().role !== 'user';
   const subject = { tracker_id: tracker.id };
   const content = {
     timeline: <Timeline tracker={tracker.id} />,
     statuses: <Statuses tracker={tracker.id} />,
+    images: <Gallery owner={{ kind: 'tracker', id: tracker.id }} name={tracker.name} mayChange={mayChange} />,
     share: <ShareCard subject={subject} />,
     notify: <SubscriptionCard subject={subject} />,
   };

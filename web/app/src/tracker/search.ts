@@ -1,7 +1,7 @@
 // What the address of a tracker's page keeps.
 import * as z from 'zod/mini';
 
-export const trackerTabs = ['timeline', 'statuses', 'share', 'notify'] as const;
+export const trackerTabs = ['timeline', 'statuses', 'images', 'share', 'notify'] as const;
 
 /** Days back from now that the track shows. */
 export const periods = [1, 7, 30, 90] as const;

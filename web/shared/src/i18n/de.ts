@@ -203,6 +203,18 @@ const de: Translation<typeof en> = {
     outside: '{{distance}} außerhalb des Randes',
     accuracy: 'auf {{distance}} genau',
   },
+  images: {
+    none: 'Noch keine Bilder',
+    add: 'Bilder hinzufügen',
+    addHint: 'Oder hier ablegen: JPEG, PNG, WebP oder HEIC, bis {{max}} MB.',
+    tooLarge: '{{name}} ist größer als {{max}} MB.',
+    label: 'Bild {{number}} von {{count}} von {{name}}',
+    remove: 'Löschen: {{name}}',
+    removeTitle: 'Dieses Bild löschen? {{name}}',
+    previous: 'Vorheriges Bild',
+    next: 'Nächstes Bild',
+    original: 'Original herunterladen',
+  },
   validation: {
     required: 'Bitte ausfüllen.',
     email: 'Das ist keine E-Mail-Adresse.',

@@ -200,6 +200,18 @@ export default {
     outside: '{{distance}} outside the edge',
     accuracy: 'accurate to {{distance}}',
   },
+  images: {
+    none: 'No images yet',
+    add: 'Add images',
+    addHint: 'Or drop them here: JPEG, PNG, WebP or HEIC, up to {{max}} MB.',
+    tooLarge: '{{name}} is larger than {{max}} MB.',
+    label: 'Image {{number}} of {{count}} of {{name}}',
+    remove: 'Delete: {{name}}',
+    removeTitle: 'Delete this image? {{name}}',
+    previous: 'Previous image',
+    next: 'Next image',
+    original: 'Download the original',
+  },
   validation: {
     required: 'Please fill this in.',
     email: 'This is not an email address.',

@@ -8,6 +8,12 @@ interface Tab {
   content: ReactNode;
 }
 
+/** Where the tabs do not fit, the chosen one is scrolled to; the page is not. */
+function intoView(tab: HTMLElement | null): void {
+  const list = tab?.parentElement;
+  if (list) list.scrollLeft = tab.offsetLeft - list.offsetLeft - (list.clientWidth - tab.clientWidth) / 2;
+}
+
 export function Tabs({
   tabs,
   value,
@@ -26,6 +32,7 @@ export function Tabs({
           <Radix.Trigger
             key={tab.id}
             value={tab.id}
+            ref={tab.id === value ? intoView : undefined}
             className="border-b-2 border-transparent px-3 py-2 font-medium whitespace-nowrap text-muted hover:text-ink data-[state=active]:border-link data-[state=active]:text-ink"
           >
             {tab.label}
