@@ -278,7 +278,7 @@ const de: Translation<typeof en> = {
   place: {
     shape: 'Form',
     search: 'Adresse oder Ort suchen',
-    kind: 'Form',
+    kind: 'Gezeichnet als',
     circle: 'Kreis',
     polygon: 'Vieleck',
     again: 'Neu zeichnen',

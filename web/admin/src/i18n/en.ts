@@ -275,7 +275,7 @@ export default {
   place: {
     shape: 'Shape',
     search: 'Search an address or a town',
-    kind: 'Shape',
+    kind: 'Drawn as',
     circle: 'Circle',
     polygon: 'Polygon',
     again: 'Draw anew',
