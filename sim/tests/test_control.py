@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -213,3 +215,16 @@ async def test_statistics(signed_in: Run) -> None:
     await signed_in.client.payloads("v2", [crypto.report_id(crypto.advertisement_key(private()))])
     stats = await signed_in.control("GET", "/stats")
     assert stats["fetch"]["answers"] == 1 and stats["http"]["requests fetch.v2"] == 1 and stats["tags"] == 5
+
+
+async def test_requests_are_noted_with_those_that_a_fault_spoils(signed_in: Run) -> None:
+    before = time.time()
+    ids = [crypto.report_id(crypto.advertisement_key(private()))]
+    await signed_in.client.payloads("v2", ids)
+    await signed_in.control("POST", "/faults", {"kind": "503", "endpoint": "fetch"})
+    with contextlib.suppress(Exception):
+        await signed_in.client.payloads("v2", ids)
+    noted = await signed_in.control("GET", "/requests?endpoint=fetch")
+    assert [(r["endpoint"], r["account"] != "") for r in noted] == [("fetch.v2", True)] * 2
+    assert before <= noted[0]["at"] <= noted[1]["at"] <= time.time()
+    assert any(r["endpoint"].startswith("gsa") for r in await signed_in.control("GET", "/requests"))
