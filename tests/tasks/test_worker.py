@@ -84,6 +84,17 @@ def test_progress_is_seen_while_it_runs(bench: Workbench) -> None:
     assert progress["total"] == 2500 and progress["message"] == "at it"
     eventually(lambda: (bench.task(task)["progress"] or {})["done"] > progress["done"], "more progress")
     bench.ended(task, "succeeded")
+    told = eventually(
+        lambda: (
+            (events := [json.loads(f[b"data"]) for _, f in bench.redis.xrange("{live}:events")])
+            and events[-1]["state"] == "succeeded"
+            and events
+        ),
+        "the event of its end",
+    )
+    assert {event["id"] for event in told} == {task}
+    assert [event["state"] for event in told][:2] == ["running", "running"]
+    assert told[1]["progress"]["total"] == 2500 and told[-1]["progress"]["done"] == 2490
 
 
 def test_a_running_task_can_be_cancelled(bench: Workbench) -> None:
