@@ -9,7 +9,7 @@
 #define FIELD_SIZE   200 /* longest field, with its NUL */
 #define SEARCH_YEARS 10
 #define DAYS_IN_WEEK 7
-#define NO_NUMBER    -1
+#define NO_NUMBER    (-1)
 #define LARGEST      1000000 /* numbers beyond are as good as this one: they match nothing */
 
 static const char *const day_names[] = { "sunday",   "monday", "tuesday", "wednesday",
@@ -157,7 +157,7 @@ static bool read_all(const char *text, bool strict, struct cron *cron, struct er
                                     { .least = 1, .most = 31 },
                                     { .least = 1, .most = 12 },
                                     { .least = 0, .most = 6, .names = true } };
-    struct cron read;
+    struct cron read = { 0 };
     uint64_t *masks[5] = { &read.minutes, &read.hours, &read.days, &read.months, &read.weekdays };
     if (!split(text, fields))
         return error_set(err, "cron_invalid",
@@ -190,7 +190,7 @@ static bool leap(int year)
 static int month_days(int year, int month)
 {
     static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    return days[month - 1] + (month == 2 && leap(year));
+    return days[(month - 1) % 12] + (month == 2 && leap(year));
 }
 
 /* Sakamoto's method. */
@@ -199,7 +199,7 @@ int cron_weekday(int year, int month, int day)
     static const int shift[] = { 0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4 };
     if (month < 3)
         year--;
-    return (year + year / 4 - year / 100 + year / 400 + shift[month - 1] + day) % DAYS_IN_WEEK;
+    return (year + year / 4 - year / 100 + year / 400 + shift[(month - 1) % 12] + day) % DAYS_IN_WEEK;
 }
 
 static bool day_matches(const struct cron *cron, const struct cron_time *time)

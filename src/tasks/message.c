@@ -183,11 +183,17 @@ void message_write(struct buf *out, const struct task_message *message)
     json_put_text(&json, "task_name", message->name);
     json_key(&json, "labels");
     json_start_object(&json);
-    json_object_foreach(message->labels, name, value) json_put_text(&json, name, label_text(arena, value));
+    json_object_foreach(message->labels, name, value)
+    {
+        json_put_text(&json, name, label_text(arena, value));
+    }
     json_end_object(&json);
     json_key(&json, "labels_types");
     json_start_object(&json);
-    json_object_foreach(message->labels, name, value) json_put_int(&json, name, label_type(value));
+    json_object_foreach(message->labels, name, value)
+    {
+        json_put_int(&json, name, label_type(value));
+    }
     json_end_object(&json);
     json_key(&json, "args");
     value_write(&json, message->args);

@@ -93,7 +93,7 @@ static bool grow(json_t ***list, size_t count, size_t *room)
     if (count >= STACK_MAX)
         return false;
     size_t size = *room == 0 ? 64 : *room * 2;
-    json_t **grown = realloc(*list, size * sizeof(*grown));
+    json_t **grown = realloc((void *)*list, size * sizeof(json_t *));
     if (grown == NULL)
         return false;
     *list = grown;
@@ -434,7 +434,10 @@ static void put_array(struct buf *out, const json_t *value)
     size_t i;
     buf_putc(out, OP_EMPTY_LIST);
     buf_putc(out, OP_MARK);
-    json_array_foreach((json_t *)value, i, item) put_value(out, item);
+    json_array_foreach((json_t *)value, i, item)
+    {
+        put_value(out, item);
+    }
     buf_putc(out, OP_APPENDS);
 }
 

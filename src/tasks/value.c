@@ -69,8 +69,16 @@ static bool deeper_than(const json_t *value, int left)
     size_t i;
     if (left == 0)
         return true;
-    json_object_foreach((json_t *)value, key, item) if (deeper_than(item, left - 1)) return true;
-    json_array_foreach((json_t *)value, i, item) if (deeper_than(item, left - 1)) return true;
+    json_object_foreach((json_t *)value, key, item)
+    {
+        if (deeper_than(item, left - 1))
+            return true;
+    }
+    json_array_foreach((json_t *)value, i, item)
+    {
+        if (deeper_than(item, left - 1))
+            return true;
+    }
     return false;
 }
 
@@ -151,9 +159,10 @@ static void write_real(struct json *json, double value)
         if (strtod(text, NULL) == value)
             break;
     }
+    size_t len = strlen(text);
     if (strpbrk(text, ".e") == NULL)
-        strcat(text, ".0");
-    json_raw(json, text, strlen(text));
+        len += (size_t)snprintf(text + len, sizeof(text) - len, ".0");
+    json_raw(json, text, len);
 }
 
 static void write_object(struct json *json, const json_t *value)
@@ -178,7 +187,10 @@ static void write_array(struct json *json, const json_t *value)
     json_t *item;
     size_t i;
     json_start_array(json);
-    json_array_foreach((json_t *)value, i, item) value_write(json, item);
+    json_array_foreach((json_t *)value, i, item)
+    {
+        value_write(json, item);
+    }
     json_end_array(json);
 }
 

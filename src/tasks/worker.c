@@ -354,7 +354,7 @@ static size_t write_runs(struct json *json, const struct task_run *run, int64_t 
         json_start_object(json);
         json_put_text(json, "name", run->name);
         json_put_text(json, "task_id", run->slot == NULL ? run->id : NULL);
-        json_put_double(json, "seconds", (double)((now - run->started_at) / 1000) / 1000);
+        json_put_double(json, "seconds", (double)(now - run->started_at) / USEC_PER_SEC);
         json_put_bool(json, "stuck", late);
         json_end_object(json);
     }

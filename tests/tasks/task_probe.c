@@ -29,8 +29,14 @@ static enum task_verdict add_run(struct task_context *task, json_t **result, str
     json_t *item;
     size_t i;
     const char *key;
-    json_array_foreach(task->args, i, item) sum += json_integer_value(item);
-    json_object_foreach(task->kwargs, key, item) sum += json_integer_value(item);
+    json_array_foreach(task->args, i, item)
+    {
+        sum += json_integer_value(item);
+    }
+    json_object_foreach(task->kwargs, key, item)
+    {
+        sum += json_integer_value(item);
+    }
     (void)err;
     *result = json_integer(sum);
     return TASK_DONE;
