@@ -1,4 +1,4 @@
-"""Edits ask for replays in their own transaction, from the first moment that they touch."""
+"""Edits ask for replays in their own transaction, from the first moment that they touch; distances to places are geodesic."""
 
 from __future__ import annotations
 
@@ -122,3 +122,63 @@ def test_status_periods(tx, a):
         "SELECT status::text, since, until FROM status_periods WHERE tracker_id = %s ORDER BY since", (a.tracker,)
     ).fetchall()
     assert rows == [("IN_TRANSIT", FEBRUARY, MARCH), ("DELIVERED", MARCH, None)]
+
+
+# ---- distances ----
+
+CIRCLE = "fence_distance(ST_MakePoint(%s, %s)::geography, 200, NULL, ST_MakePoint(%s, %s)::geography)"
+RING = "POLYGON((10 50, 10.01 50, 10.01 50.01, 10 50.01, 10 50), (10.004 50.004, 10.006 50.004, 10.006 50.006, 10.004 50.006, 10.004 50.004))"
+POLYGON = "fence_distance(NULL, NULL, %s::geography, ST_MakePoint(%s, %s)::geography)"
+
+
+def test_distance_to_a_circle(tx):
+    def distance(*points: float) -> float:
+        return tx.execute(f"SELECT {CIRCLE}", points).fetchone()[0]
+
+    assert distance(13.4, 52.5, 13.4, 52.5) == -200
+    # a degree of longitude on the equator
+    assert distance(0, 0, 1, 0) == pytest.approx(111319.491 - 200, abs=0.001)
+    # across the antimeridian, and over the pole
+    assert distance(179.9995, 0, -179.9995, 0) == pytest.approx(111.319 - 200, abs=0.001)
+    assert distance(0, 89.999, 180, 89.999) == pytest.approx(223.388 - 200, abs=0.001)
+
+
+def test_distance_to_a_polygon_with_a_hole(tx):
+    def distance(longitude: float, latitude: float) -> float:
+        return tx.execute(f"SELECT {POLYGON}", (RING, longitude, latitude)).fetchone()[0]
+
+    assert distance(10.002, 50.002) == pytest.approx(-143.4, abs=0.1)  # inside, to the western edge
+    assert distance(10.0039, 50.005) == pytest.approx(-7.2, abs=0.1)  # inside, near the hole
+    assert distance(10.005, 50.005) == pytest.approx(71.7, abs=0.1)  # in the hole
+    assert distance(10.011, 50.005) == pytest.approx(71.7, abs=0.1)  # outside
+    assert distance(10, 50.005) == pytest.approx(0, abs=1e-6)
+
+
+def test_distance_to_the_shape_of_a_time(tx, a):
+    tx.execute("UPDATE storage_locations SET radius_m = 500, valid_from = %s WHERE id = %s", (MARCH, a.storage))
+    for at, distance in ((FEBRUARY, -200), (MARCH, -500)):
+        assert tx.execute("SELECT place_distance(%s, %s, 52.5, 13.4)", (a.storage, at)).fetchone() == (distance,)
+    assert tx.execute("SELECT place_distance(0, now(), 52.5, 13.4)").fetchone() == (None,)
+
+
+@pytest.mark.parametrize(("latitude", "longitude"), [(52.5, 13.4), (0, 180), (89.9999, 0)])
+def test_reach_holds_all_that_is_not_outside(tx, a, latitude, longitude):
+    """A report whose box does not meet the reach of a place is outside of it."""
+    tx.execute(
+        "UPDATE delivery_locations SET latitude = %s, longitude = %s, radius_m = 1000, hysteresis_m = 60 WHERE id = %s",
+        (latitude, longitude, a.delivery),
+    )
+    rows = tx.execute(
+        "SELECT s.reach && _ST_Expand(p.point, 40), fence_distance(s.center, s.radius_m, s.polygon, p.point) <= 40 + 60"
+        " FROM location_shapes s, LATERAL (SELECT ST_Project(s.center, d, radians(b)) AS point"
+        "  FROM generate_series(900, 1300, 20) d, generate_series(0, 350, 10) b) p WHERE s.location_id = %s",
+        (a.delivery,),
+    ).fetchall()
+    assert {near for near, not_outside in rows if not_outside} == {True}
+    assert (False, False) in rows
+
+
+def test_a_changed_release_replays_the_run(tx, a):
+    tx.execute("DELETE FROM replay_requests")
+    tx.execute("UPDATE production_runs SET release_at = now() WHERE id = %s", (a.run,))
+    assert requests(tx) == [(None, a.run, None, None, "place")]
