@@ -45,7 +45,7 @@ static bool claim(const struct judging *judging, struct rows **claimed, struct j
     return true;
 }
 
-static const struct subject *subject_of(const struct batch *batch, int64_t tracker)
+static struct subject *subject_of(const struct batch *batch, int64_t tracker)
 {
     for (size_t i = 0; i < batch->count; i++)
         if (batch->subjects[i].tracker == tracker)
@@ -53,40 +53,36 @@ static const struct subject *subject_of(const struct batch *batch, int64_t track
     return NULL;
 }
 
-/* Of the claims, oldest first, keep what fits into memory; the first always does. The others go back to the
- * inbox with the age that they have. */
+/* A claim as it was in the inbox, with the age that it has. */
+static bool put_back(const struct judging *judging, const struct rows *claimed, size_t i, struct error *err)
+{
+    struct rows *rows = db_query(judging->db,
+                                 "INSERT INTO report_inbox (tracker_id, reported_at, reports, created_at)"
+                                 " VALUES ($1, CASE WHEN NOT $2 THEN $3 END, $4, $5)",
+                                 "ibtit", rows_int(claimed, i, 0), (int)rows_bool(claimed, i, 1),
+                                 rows_time(claimed, i, 2), rows_int(claimed, i, 3), rows_time(claimed, i, 4));
+    return rows_ok(rows) || database_failed(rows, "putting trackers back into the inbox", err);
+}
+
+/* Of the claims, oldest first, keep what fits into memory; the first always does. */
 static bool put_back_what_is_too_much(const struct judging *judging, const struct rows *claimed,
                                       struct batch *batch, struct error *err)
 {
     int64_t reports = 0;
-    size_t n = 0;
-    int64_t *trackers = arena_alloc(judging->arena, (rows_count(claimed) + 1) * sizeof(*trackers));
     for (size_t i = 0; i < rows_count(claimed); i++) {
-        const struct subject *subject = subject_of(batch, rows_int(claimed, i, 0));
+        struct subject *subject = subject_of(batch, rows_int(claimed, i, 0));
         if (subject == NULL)
             continue; /* deleted meanwhile */
-        reports += subject->reports;
-        if (i > 0 && reports > BATCH_REPORTS) {
-            reports -= subject->reports;
-            trackers[n++] = subject->tracker;
-            struct rows *rows = db_query(
-                judging->db,
-                "INSERT INTO report_inbox (tracker_id, reported_at, reports, created_at)"
-                " VALUES ($1, CASE WHEN NOT $2 THEN $3 END, $4, $5)",
-                "ibtit", subject->tracker, (int)rows_bool(claimed, i, 1), rows_time(claimed, i, 2),
-                rows_int(claimed, i, 3), rows_time(claimed, i, 4));
-            if (!rows_ok(rows))
-                return database_failed(rows, "putting trackers back into the inbox", err);
-        }
+        subject->too_much = reports > 0 && reports + subject->reports > BATCH_REPORTS;
+        if (!subject->too_much)
+            reports += subject->reports;
+        else if (!put_back(judging, claimed, i, err))
+            return false;
     }
     size_t kept = 0;
-    for (size_t i = 0; i < batch->count; i++) {
-        bool back = false;
-        for (size_t k = 0; k < n; k++)
-            back = back || trackers[k] == batch->subjects[i].tracker;
-        if (!back)
+    for (size_t i = 0; i < batch->count; i++)
+        if (!batch->subjects[i].too_much)
             batch->subjects[kept++] = batch->subjects[i];
-    }
     batch->count = kept;
     return true;
 }

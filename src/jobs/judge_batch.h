@@ -20,6 +20,7 @@ struct subject {
     int64_t from;                 /* derived rows from this time on are made anew */
     int64_t reports;              /* from then on */
     bool has_overrides, has_exceptions;
+    bool too_much; /* for the memory of this batch: left to a later one */
 
     /* as it is at `from` */
     struct judge_state state;

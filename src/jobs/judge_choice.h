@@ -22,7 +22,7 @@ MUST_CHECK bool judge_choice_waiting(const struct judge_choice *choice, struct d
 
 /* Compare the next JUDGE_CHOICE_PAGE of them after *last, which advances, adding to preview (judge.h). An
  * open transaction stays open. */
-#define JUDGE_CHOICE_PAGE 64
+#define JUDGE_CHOICE_PAGE 16 /* all of their reports are in memory at once */
 enum judge_page {
     JUDGE_PAGE_FAILED,
     JUDGE_PAGE_DONE, /* there may be another one */

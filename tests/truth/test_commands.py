@@ -194,6 +194,25 @@ def test_failures(system, tmp_path: Path):
 # ---- judge and export ----
 
 
+def test_what_does_not_fit_into_one_batch_waits_for_the_next(system):
+    """Of three trackers with 20,000 reports each, two fit; the third goes back to the inbox and is judged then."""
+    system.db.execute(
+        "SELECT count(*) FROM unnest(ARRAY[1, 2, 3]) t, LATERAL store_reports("
+        "  array_fill(t::bigint, ARRAY[20000]), ARRAY(SELECT '2026-05-01'::timestamptz + n * interval '1 minute' FROM generate_series(1, 20000) n),"
+        "  array_fill(52.5::float8, ARRAY[20000]), array_fill(13.4::float8, ARRAY[20000]), array_fill(20::real, ARRAY[20000]),"
+        "  array_fill(2::smallint, ARRAY[20000]), NULL, NULL, NULL, true)"
+    )
+    system.stack.settings["LOG_LEVEL"] = "debug"
+    try:
+        log = system.stack.run("judge", "--threads", "1", login="worker_login").stderr
+    finally:
+        system.stack.settings["LOG_LEVEL"] = "info"
+    judged = [json.loads(entry) for entry in log.splitlines() if '"event":"judged"' in entry]
+    assert [entry["trackers"] for entry in judged] == [2, 1]
+    assert system.db.execute("SELECT tracker_id FROM status_history ORDER BY 1").fetchall() == [(1,), (2,), (3,)]
+    system.check_invariants()
+
+
 def test_preview_changes_nothing_and_tells_all(system):
     scene = prepared(system, trackers=5, days=4, seed="preview")
     try:
