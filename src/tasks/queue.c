@@ -55,9 +55,8 @@ bool task_enqueue(struct db *db, struct redis *redis, struct arena *arena, const
                                  attempts > 0 ? &attempts : NULL);
     if (!rows_ok(rows) || rows_count(rows) != 1)
         return failed(rows, err);
-    if (rows_length(rows, 0, 0) >= TASK_ID_SIZE)
+    if (!text_copy(id, TASK_ID_SIZE, rows_text(rows, 0, 0)))
         return error_set(err, "database_error", "the database answered with an id that is too long");
-    strcpy(id, rows_text(rows, 0, 0));
     if (strcmp(id, fresh) == 0 && !db_in_transaction(db) && at <= time_now())
         task_send(db, redis, arena, id);
     return true;
