@@ -25,6 +25,10 @@ static void print_event(void *self, enum migrate_event event, const char *name, 
         fputs("trackerd: another migrator is at work; waiting for it\n", stderr);
         return;
     }
+    if (event == MIGRATE_BUSY) {
+        fprintf(stderr, "trackerd: %s waits for a table that is in use; trying again\n", name);
+        return;
+    }
     if (event == MIGRATE_PENDING)
         printf("would apply %s\n", name);
     else

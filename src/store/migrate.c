@@ -12,6 +12,14 @@
 #define DEFAULT_LOCK_TIMEOUT SECONDS(60)
 #define LOCK_POLL            (USEC_PER_SEC / 5)
 
+/* Whoever wants a table queues behind a migration that waits for it. So a migration waits this long for each
+ * lock, then lets those behind it through for a pause and tries again, as long as the patience lasts. */
+#define TABLE_WAIT     "2s"
+#define TABLE_PAUSE    SECONDS(1)
+#define TABLE_PATIENCE SECONDS(120)
+
+#define LOCK_NOT_AVAILABLE "55P03"
+
 static const struct db_context no_context = { 0 };
 
 struct run {
@@ -24,6 +32,7 @@ struct run {
     int64_t books;    /* migrations noted in the database */
     bool have_books;  /* the table exists */
     bool told_wait;   /* MIGRATE_WAITING was told */
+    bool busy;        /* the last migration failed because of others' locks */
     const char *form; /* of the time series */
 };
 
@@ -218,6 +227,7 @@ static bool choose_form(struct run *run)
 static const char settle_session[] = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
                                      "SET LOCAL search_path = public;"
                                      "SET LOCAL statement_timeout = 0;"
+                                     "SET LOCAL lock_timeout = '" TABLE_WAIT "';"
                                      "SET LOCAL client_min_messages = warning";
 
 static bool apply(struct run *run, const struct migration *migration)
@@ -230,6 +240,7 @@ static bool apply(struct run *run, const struct migration *migration)
     const struct rows *rows = db_execute(run->db, text);
     if (rows_status(rows) == DB_UNAVAILABLE)
         return fail_rows(run, rows, migration->name);
+    run->busy = rows_status(rows) == DB_CONFLICT || strcmp(rows_sqlstate(rows), LOCK_NOT_AVAILABLE) == 0;
     if (!rows_ok(rows))
         return error_set(run->err, "migration_failed", "migration %s failed, nothing of it was kept: %s (%s)",
                          migration->name, rows_message(rows), rows_sqlstate(rows));
@@ -268,6 +279,20 @@ static bool step(struct run *run, bool *more)
         notify(run, MIGRATE_APPLIED, name, time_monotonic() - started);
     }
     return true;
+}
+
+static bool step_patiently(struct run *run, bool *more)
+{
+    int64_t give_up = time_monotonic() + TABLE_PATIENCE;
+    for (;;) {
+        run->busy = false;
+        if (step(run, more))
+            return true;
+        if (!run->busy || time_monotonic() >= give_up)
+            return false;
+        notify(run, MIGRATE_BUSY, run->set.list[run->books].name, 0);
+        clock_sleep(&clock_system, TABLE_PAUSE);
+    }
 }
 
 /* ---- the whole ---- */
@@ -309,7 +334,7 @@ bool migrate_run(struct db *db, struct arena *arena, const struct migrate_option
         return preview(&run);
     bool more;
     do
-        if (!step(&run, &more))
+        if (!step_patiently(&run, &more))
             return false;
     while (more);
     report->version = run.books;

@@ -11,6 +11,7 @@
 
 enum migrate_event {
     MIGRATE_WAITING, /* another migrator holds the lock */
+    MIGRATE_BUSY,    /* others hold what the migration needs; it is tried again */
     MIGRATE_APPLIED, /* one migration is done and committed */
     MIGRATE_PENDING, /* dry run: it would be applied */
 };
@@ -34,8 +35,8 @@ struct migrate_report {
 
 /* Refuses a migration that was changed after it was applied, a gap, and a database newer than the binary.
  * Begins a unit of work of db in arena, without context. Codes: migration_changed, migration_gap,
- * database_newer, migration_failed, migration_lock, migration_file, migration_name, migration_none,
- * database_unavailable, database_error. */
+ * database_newer, migration_failed (also when others hold a table for two minutes), migration_lock,
+ * migration_file, migration_name, migration_none, database_unavailable, database_error. */
 MUST_CHECK bool migrate_run(struct db *db, struct arena *arena, const struct migrate_options *options,
                             struct migrate_report *report, struct error *err);
 
