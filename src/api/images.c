@@ -142,7 +142,7 @@ static bool take_order(struct request *req, struct order *order)
     }
     if ((int64_t)order->upload.file.len <= req->app->config->image_max_bytes)
         return true;
-    reply_problem(req, 413, "too_large", "An image has at most %" PRId64 " bytes.",
+    reply_problem(req, 413, "body_too_large", "An image has at most %" PRId64 " bytes.",
                   req->app->config->image_max_bytes);
     return false;
 }
@@ -178,7 +178,7 @@ static void reply_unreadable(struct request *req, const struct error *err)
         reply_problem(req, 415, "unsupported_image", "This is no picture that can be taken: %s.",
                       err->message);
     else if (error_is(err, "image_too_large"))
-        reply_problem(req, 413, "too_large", "The picture is too large: %s.", err->message);
+        reply_problem(req, 413, "image_too_large", "The picture is too large: %s.", err->message);
     else
         reply_problem(req, 422, "broken_image", "The picture cannot be read whole.");
 }

@@ -123,7 +123,7 @@ def test_a_form_does_as_well(admin: httpx.Client, goods: Goods) -> None:
         (turned_jpeg()[:3000], 422, "broken_image"),
         (png(200, 200)[:-30], 422, "broken_image"),
         (heic()[:1500], 422, "broken_image"),
-        (png_file(30000, 30000, zlib.compress(b"\0" * 1000)), 413, "too_large"),
+        (png_file(30000, 30000, zlib.compress(b"\0" * 1000)), 413, "image_too_large"),
         (b"", 400, "empty_body"),
     ],
     ids=[
@@ -155,7 +155,7 @@ def test_too_many_bytes(admin: httpx.Client, goods: Goods) -> None:
     limit = 20 * 1024 * 1024
     options = {"owner_kind": "tracker", "owner_id": goods.tracker}
     picture = png(10, 10)
-    problem(upload(admin, picture + b"\0" * (limit + 1 - len(picture)), **options), 413, "too_large")
+    problem(upload(admin, picture + b"\0" * (limit + 1 - len(picture)), **options), 413, "body_too_large")
     made(upload(admin, picture + b"\0" * (limit - len(picture)), **options))
 
 
