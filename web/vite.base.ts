@@ -79,7 +79,8 @@ export function frontEnd(root: string, port: number): UserConfig {
   const api = process.env.API_URL ?? 'http://127.0.0.1:8100';
   // xfwd: the API limits sign-in attempts by the caller's address. The host header stays the browser's own.
   const to = { target: api, xfwd: true, changeOrigin: false };
-  const proxy = { '/api': to, '/health': to };
+  // With the slash: /api-keys is a page.
+  const proxy = { '^/api/': to, '^/health/': to };
   return {
     root,
     plugins: [react(), tailwindcss(), configJson(), themeScript()],

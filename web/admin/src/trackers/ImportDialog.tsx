@@ -26,7 +26,9 @@ async function send(file: File, client: string, run: string, dryRun: boolean): P
     new Request(url, { method: 'POST', body, headers: { Accept: 'application/json' } }),
   );
   const answer: unknown = await response.json();
-  if (response.ok) return { ok: true, result: answer as ImportResult };
+  // A dry run answers 200 whatever it finds.
+  const { error_count } = answer as ImportResult;
+  if (response.ok && error_count === 0) return { ok: true, result: answer as ImportResult };
   const refused = answer as ImportRefused;
   if (refused.rows === undefined) throw new ApiError(answer as Problem);
   return { ok: false, refused };

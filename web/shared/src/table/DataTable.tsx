@@ -68,7 +68,8 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
   const width = table.getVisibleLeafColumns().length + (props.selection ? 1 : 0);
   const moveTo = (index: number) => {
     if (virtual) virtualizer.scrollToIndex(index);
-    requestAnimationFrame(() => focusRow(scroller.current, index));
+    // A row that is not in the document yet comes with the next frame.
+    if (!focusRow(scroller.current, index)) requestAnimationFrame(() => focusRow(scroller.current, index));
   };
 
   return (
@@ -233,9 +234,12 @@ function toggle(selection: Selection, ids: number[], on: boolean): void {
   selection.change(next);
 }
 
-function focusRow(scroller: HTMLElement | null, index: number): void {
+/** The row's link, or else its first control. False when the row is not in the document. */
+function focusRow(scroller: HTMLElement | null, index: number): boolean {
   const row = scroller?.querySelector<HTMLElement>(`tr[data-index="${index}"]`);
-  row?.querySelector<HTMLElement>('a, button, input')?.focus();
+  const target = row?.querySelector<HTMLElement>('a') ?? row?.querySelector<HTMLElement>('button, input');
+  target?.focus();
+  return target !== undefined && target !== null;
 }
 
 function onKey<Row>(
