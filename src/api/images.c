@@ -136,7 +136,7 @@ static bool take_order(struct request *req, struct order *order)
     if (!utf8_valid(order->caption, strlen(order->caption)) ||
         utf8_length(order->caption, strlen(order->caption)) > CAPTION_MAX)
         problem_field(req, "caption", "too_long", "must be text of at most %d characters", CAPTION_MAX);
-    if (problem_pending(req)) {
+    if (problem_pending(req) || order->owner_kind < 0) {
         reply_invalid(req);
         return false;
     }

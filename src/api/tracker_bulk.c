@@ -138,7 +138,7 @@ static bool take_body(struct request *req, struct bulk *bulk, bool *by_filter)
         take_ids(req, ids, bulk);
     else
         take_filter(req, filter);
-    if (!problem_pending(req))
+    if (!problem_pending(req) && bulk->action >= 0)
         return true;
     reply_invalid(req);
     return false;
@@ -191,11 +191,8 @@ static const char *outcome_of(const struct bulk *bulk, const struct rows *rows, 
         *message = bulk->action == DELETE ? "something depends on it; archive it"
                                           : "no such production run of its client";
         return bulk->action == DELETE ? "in_use" : "not_found";
-    case DB_UNAVAILABLE:
-    case DB_TIMEOUT:
-        *away = true;
-        /* fall through */
     default:
+        *away = rows_status(rows) == DB_UNAVAILABLE || rows_status(rows) == DB_TIMEOUT;
         *message = "the database refused it";
         return "failed";
     }
