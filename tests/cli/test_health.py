@@ -15,7 +15,7 @@ BINARY = os.environ.get("TRACKERD", str(Path(__file__).resolve().parents[2] / "b
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - the name is the library's
+    def do_GET(self) -> None:
         self.send_response({"/health/ready": 200, "/late": 503}.get(self.path, 404))
         self.end_headers()
         self.wfile.write(b'{"path":"%s"}' % self.path.encode())
