@@ -1,4 +1,4 @@
-"""Writes tests/vectors/taskiq.json: messages, results and pickles as the real taskiq and pydantic make them.
+"""Writes tests/unit/tasks/taskiq.json: messages, results and pickles as the real taskiq and pydantic make them.
 
 `python tests/tasks/make_vectors.py` writes it, `--check` fails unless it is what would be written. Read by tests/unit/tasks."""
 
@@ -15,7 +15,7 @@ from taskiq import InMemoryBroker, TaskiqResult
 from taskiq.kicker import AsyncKicker
 from taskiq.serializers import PickleSerializer
 
-FILE = Path(__file__).resolve().parents[1] / "vectors" / "taskiq.json"
+FILE = Path(__file__).resolve().parents[1] / "unit" / "tasks" / "taskiq.json"
 VALUES = [
     None, True, False, 0, 1, -1, 255, 256, 65535, 65536, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**62, 2**63 - 1, 2**63,
     -(2**63), -(2**63) - 1, 2**64, 2**200, -(2**200), 0.0, -0.0, 1.5, 2.0, 1e16, 1e22, 1e-7, 1e300, 5e-324, 0.1,
