@@ -24,6 +24,7 @@ struct talk {
     struct buf reply;    /* LWS_PRE bytes of room, then what is to be sent */
     bool message_ready, finished, failed, timed_out;
     int messages;
+    struct lws_context *context;
     lws_sorted_usec_list_t deadline;
     struct lws *connection;
 };
@@ -96,6 +97,8 @@ static void on_deadline(lws_sorted_usec_list_t *entry)
 {
     struct talk *talk = lws_container_of(entry, struct talk, deadline);
     talk_fail(talk, "ws_timeout", "the server took too long");
+    /* The service that calls us would wait for its next event first. */
+    lws_cancel_service(talk->context);
 }
 
 /* Outside of libwebsockets' callbacks, because the dialog may itself make requests that take a while. */
@@ -197,6 +200,7 @@ static bool lws_converse(struct websocket_client *self, const char *url, int64_t
     if (context == NULL)
         return error_set(err, "ws_connect", "libwebsockets could not be started");
 
+    talk.context = context;
     lws_sul_schedule(context, 0, &talk.deadline, on_deadline, timeout);
     connect_to(&talk, context, &at);
     while (!talk.finished && lws_service(context, 0) >= 0)
