@@ -78,12 +78,16 @@ static bool session_options(const struct db *db, const char *url, struct buf *op
         if (strcmp(o->keyword, "options") == 0 && o->val != NULL)
             buf_puts(options, o->val);
     PQconninfoFree(parsed);
-    /* Compiling takes longer than any of our statements, and costs of geometry make the planner want it. */
+    /* Compiling takes longer than any of our statements, and costs of geometry make the planner want it. A
+     * host that is cut off says no good-bye: the server has to notice by itself, or its session would hold
+     * rows that others wait for or pass over (system default: two hours). */
     if (!db->options.transaction_pooler)
-        buf_printf(options,
-                   " -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex"
-                   " -c jit=off -c statement_timeout=%lld",
-                   (long long)(db->options.statement_timeout / 1000));
+        buf_printf(
+            options,
+            " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=2"
+            " -c tcp_user_timeout=20s -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex"
+            " -c jit=off -c statement_timeout=%lld",
+            (long long)(db->options.statement_timeout / 1000));
     return true;
 }
 

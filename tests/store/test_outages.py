@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
 from services import Postgres, Redis, stop_process  # noqa: E402
+from standby import Standby  # noqa: E402
 
 PROBE = Path(os.environ.get("TRACKERD", ROOT / "build" / "trackerd")).parent / "tests" / "store" / "outage_probe"
 REDIS_TIMEOUT = 0.2  # as in outage_probe.c
@@ -54,23 +55,6 @@ class Probe:
         except subprocess.TimeoutExpired:
             stop_process(self.process)
         assert self.process.returncode == 0
-
-
-class Standby(Postgres):
-    """A streaming copy of another Postgres of tools/services.py."""
-
-    def __init__(self, folder: Path, primary: Postgres) -> None:
-        super().__init__(folder, durable=False)
-        self.primary = primary
-
-    def initialise(self) -> None:
-        self.own(self.folder)
-        self.own(self.sockets)
-        self.sockets.chmod(0o700)
-        if not (self.data / "PG_VERSION").exists():
-            # --write-recovery-conf makes it a standby that streams from there
-            source = f"host={self.primary.sockets} user=postgres"
-            self.run_tool("pg_basebackup", "-D", str(self.data), "-d", source, "-X", "stream", "-c", "fast", "-R")
 
 
 @pytest.fixture(scope="module")
