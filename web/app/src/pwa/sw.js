@@ -39,7 +39,7 @@ self.addEventListener('fetch', (event) => {
 
 /** The newest page, or the kept one when the server cannot be reached. */
 async function page(request) {
-    const kept = await caches.match(PAGE, { cacheName: CACHE });
+    const kept = await caches.match(PAGE, { cacheName: CACHE, ignoreVary: true });
     try {
         return await fetch(request, kept ? { signal: AbortSignal.timeout(PATIENCE_MS) } : {});
     } catch (error) {
@@ -50,7 +50,7 @@ async function page(request) {
 
 async function asset(request) {
     const cache = await caches.open(CACHE);
-    const kept = await cache.match(request);
+    const kept = await cache.match(request, { ignoreVary: true });
     if (kept) return kept;
     const answer = await fetch(request);
     if (answer.ok) await cache.put(request, answer.clone());
@@ -61,7 +61,7 @@ async function freshOrKept(request) {
     try {
         return await fetch(request);
     } catch (error) {
-        const kept = await caches.match(request, { cacheName: CACHE });
+        const kept = await caches.match(request, { cacheName: CACHE, ignoreVary: true });
         if (kept) return kept;
         throw error;
     }

@@ -53,6 +53,7 @@ export function SharedPage() {
       <main className="mx-auto flex w-full max-w-4xl flex-1 flex-col gap-4 p-4">
         {gone ? (
           <Card>
+            <h1 className="sr-only">{getProduct()}</h1>
             <Empty title={t('shared.gone')}>
               <p>{t('shared.goneText')}</p>
             </Empty>
