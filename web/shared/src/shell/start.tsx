@@ -7,6 +7,7 @@ import { makeQueryClient } from '../api/query';
 import { loadConfig } from '../config/config';
 import { startI18n } from '../i18n/i18n';
 import { session } from '../session/session';
+import '../theme/theme'; // follows the system's colours and the other tabs' choice
 import { ConfirmHost } from '../ui/confirm';
 import { ToastHost } from '../ui/toast';
 
