@@ -53,7 +53,8 @@ export default defineConfig({
     trace: 'retain-on-failure',
   },
   projects: [
-    { name: 'tests', testMatch: '**/*.spec.ts' },
+    // The user front end has a system with known goods of its own: playwright.app.config.ts.
+    { name: 'tests', testMatch: '**/*.spec.ts', testIgnore: '**/app/**' },
     { name: 'screenshots', testMatch: '**/*.shots.ts' },
   ],
   ...(running ? {} : { webServer: ownSystem() }),
