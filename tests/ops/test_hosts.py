@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 for folder in ("tests", "tests/pipeline"):
     sys.path.insert(0, str(ROOT / folder))
 
-from invariants import assert_consistent, open_work  # noqa: E402
+from invariants import all_judged, assert_consistent, open_work  # noqa: E402
 from processes import Process  # noqa: E402
 from system import Simulator, System, report, until  # noqa: E402
 
@@ -202,8 +202,8 @@ def all_seen(system: System, minutes_ago: float, latitude: float, longitude: flo
     return known + TAGS
 
 
-def at_rest(system: System, reports: int) -> bool:
-    return system.one("SELECT count(*) FROM location_reports") == reports and not open_work(system.db)
+def judged(system: System, reports: int) -> bool:
+    return system.one("SELECT count(*) FROM location_reports") == reports and all_judged(system.db)
 
 
 def lose_a_host(system: System, network: Network, lost: Process, other: Process, minutes_ago: float) -> None:
@@ -216,7 +216,7 @@ def lose_a_host(system: System, network: Network, lost: Process, other: Process,
         lambda: system.one("SELECT min(last_fetched_at) FROM trackers") > cut,
         LEASE + INTERVAL + SLACK,
     )
-    until("what was seen meanwhile is judged", lambda: at_rest(system, reports), LEASE + SESSION_SECONDS + SLACK)
+    until("what was seen meanwhile is judged", lambda: judged(system, reports), LEASE + SESSION_SECONDS + SLACK)
     assert working(system, other, cut) and not working(system, lost, cut)
     until(
         "the database ends the sessions of the lost host, and so lets its locks go",
@@ -236,11 +236,12 @@ def test_a_host_that_is_cut_off_costs_nothing(system: System, network: Network) 
         start = system.one("SELECT clock_timestamp()")
         reports = all_seen(system, 300, 52.5, 13.4)
         until("both hosts fetch", lambda: working(system, lost, start) and working(system, other, start))
-        until("what was seen is judged", lambda: at_rest(system, reports))
+        until("what was seen is judged", lambda: judged(system, reports))
         for number in range(ROUNDS):
             lose_a_host(system, network, lost, other, 200 - 10 * number)
         reports = all_seen(system, 30, 52.5, 13.4)
-        until("what was seen last is judged", lambda: at_rest(system, reports))
+        until("what was seen last is judged", lambda: judged(system, reports))
+        until("nothing is left to do", lambda: not open_work(system.db))
         assert lost.stop() == 0 and other.stop() == 0
     check(system)
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 for folder in ("tests", "tests/pipeline"):
     sys.path.insert(0, str(ROOT / folder))
 
-from invariants import assert_consistent, open_work  # noqa: E402
+from invariants import all_judged, assert_consistent, open_work  # noqa: E402
 from processes import Process, Supervisor  # noqa: E402
 from stack import free_port  # noqa: E402
 from standby import Standby  # noqa: E402
@@ -87,7 +87,7 @@ class Site:
 
     def judged(self) -> bool:
         stored = self.system.one("SELECT count(*) FROM location_reports")
-        return stored == self.reports and not open_work(self.system.db)
+        return stored == self.reports and all_judged(self.system.db)
 
     def schedules(self) -> bool:
         return (
@@ -125,6 +125,10 @@ def test_it_comes_back_and_nothing_is_lost(site: Site, number: int, victim: str)
     until("what was seen meanwhile is stored and judged", site.judged)
     taken = time.monotonic() - began
     assert taken < RECOVERY, f"recovered after {taken:.1f} s only"
+
+
+def test_what_was_made_meanwhile_is_consistent(site: Site) -> None:
+    until("nothing is left to do", lambda: not open_work(site.system.db))
     assert_consistent(site.system.db)
 
 

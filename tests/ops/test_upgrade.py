@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 for folder in ("tests", "tests/pipeline"):
     sys.path.insert(0, str(ROOT / folder))
 
-from invariants import assert_consistent, open_work  # noqa: E402
+from invariants import all_judged, assert_consistent, open_work  # noqa: E402
 from processes import Process  # noqa: E402
 from stack import free_port  # noqa: E402
 from system import Simulator, System, report, until  # noqa: E402
@@ -154,7 +154,7 @@ def pass_by(system: System, minutes_ago: float) -> Callable[[], bool]:
     known = system.one("SELECT count(*) FROM location_reports")
     for tag in range(TAGS):
         report(system.sim, f"tag-{tag}", minutes_ago)
-    return lambda: system.one("SELECT count(*) FROM location_reports") == known + TAGS and not open_work(system.db)
+    return lambda: system.one("SELECT count(*) FROM location_reports") == known + TAGS and all_judged(system.db)
 
 
 def test_the_previous_program_works_on_the_next_schema(system: System, schema: NextSchema) -> None:
@@ -203,6 +203,7 @@ def check_a_start_on_the_next_schema(system: System) -> None:
 
 
 def check_rest(system: System, client: int, written: list[str]) -> None:
+    until("nothing is left to do", lambda: not open_work(system.db))
     found = {name for (name,) in system.rows("SELECT name FROM brands WHERE client_id = %s", client)}
     assert set(written) <= found
     assert system.one("SELECT count(*) FROM fetch_batches WHERE result NOT IN ('ok', 'empty')") == 0

@@ -86,6 +86,11 @@ def open_work(db: psycopg.Connection) -> dict[str, int]:
     return {what: n for what, n in counts.items() if n}
 
 
+def all_judged(db: psycopg.Connection) -> bool:
+    """Is nothing left to do but the history, which is brought up to date every 15 seconds only?"""
+    return open_work(db).keys() <= {"history"}
+
+
 def stored_reports(db: psycopg.Connection) -> list[Stored]:
     return db.execute(
         "SELECT tracker_id, extract(epoch FROM reported_at)::bigint, latitude_e7, longitude_e7 FROM location_reports"
