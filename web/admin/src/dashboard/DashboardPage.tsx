@@ -109,7 +109,7 @@ function RecentEvents({ events }: { events: Dashboard['recent_events'] }) {
               <Link
                 to={'/trackers/$id' as never}
                 params={{ id: String(event.tracker_id) } as never}
-                className="text-link hover:underline"
+                className="text-link underline"
               >
                 {event.tracker_name}
               </Link>{' '}

@@ -50,6 +50,11 @@ function idsOf(value: unknown): number[] {
   return Array.isArray(value) ? value.filter((id): id is number => typeof id === 'number') : [];
 }
 
+/** A constant, so that the map stays the same while the answers do. */
+function asMap(results: { data: [string, string][] | undefined }[]): Names {
+  return new Map(results.flatMap((result) => result.data ?? []));
+}
+
 /** Names of everything that the rows' reference fields point to. */
 export function useNames(fields: FieldSpec[], rows: Row[]): Names {
   const wanted = new Map<string, Set<number>>();
@@ -65,7 +70,7 @@ export function useNames(fields: FieldSpec[], rows: Row[]): Names {
   );
   return useQueries({
     queries,
-    combine: (results) => new Map(results.flatMap((result) => result.data ?? [])),
+    combine: asMap,
   });
 }
 

@@ -164,7 +164,7 @@ function EventEntry({ event }: { event: Event }) {
       <Link
         to={`/${event.location_kind}-locations/$id` as never}
         params={{ id: String(event.location_id) } as never}
-        className="text-link hover:underline"
+        className="text-link underline"
       >
         {event.location_name}
       </Link>{' '}

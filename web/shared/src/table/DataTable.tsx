@@ -1,10 +1,10 @@
 // A table of rows: sorting by its heads, selection, keyboard, and only the visible rows in the document when there are many.
 //
 // Keys on a row's link: up and down move, Home and End jump, Space selects, Shift with a click selects a range.
-import { flexRender, getCoreRowModel, useReactTable, type ColumnDef, type RowData } from '@tanstack/react-table';
+import { getCoreRowModel, useReactTable, type Cell, type ColumnDef, type RowData } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { ArrowDown, ArrowUp, ChevronsUpDown } from 'lucide-react';
-import { useRef, type KeyboardEvent, type MouseEvent } from 'react';
+import { useRef, type KeyboardEvent, type MouseEvent, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { cn } from '../ui/cn';
 import { Checkbox } from '../ui/Input';
@@ -126,7 +126,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
                     cell.column.columnDef.meta?.numeric && 'text-right tabular-nums',
                   )}
                 >
-                  {flexRender(cell.column.columnDef.cell, cell.getContext())}
+                  {drawCell(cell)}
                 </td>
               ))}
             </tr>
@@ -136,6 +136,15 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
       </table>
     </div>
   );
+}
+
+/**
+ * Called, not mounted as flexRender does: a column's definition is made anew when names arrive, and a component of
+ * another identity would be mounted anew, which loses the focus. `cell` may therefore use no hooks itself.
+ */
+function drawCell<Row>(cell: Cell<Row, unknown>): ReactNode {
+  const draw = cell.column.columnDef.cell;
+  return typeof draw === 'function' ? (draw(cell.getContext()) as ReactNode) : draw;
 }
 
 function Space({ height, width }: { height: number; width: number }) {
