@@ -104,6 +104,7 @@ test('a share link shows one tracker without an account until it is ended', asyn
   await shared.goto(address);
   await expect(shared.getByText(/^Delivered to Store Munich since /)).toBeVisible();
   await expect(shared.getByText('Display 001')).toHaveCount(0);
+  await expect(shared.getByRole('heading', { level: 1 })).toHaveCount(1);
 
   await page.getByRole('button', { name: 'End the link' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'End the link' }).click();

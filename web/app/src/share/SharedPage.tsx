@@ -74,8 +74,12 @@ function Content({ token, shared }: { token: string; shared: Shared }) {
   const { t } = useTranslation('app');
   return (
     <>
-      {shared.tracker && <SharedUnit token={token} tracker={shared.tracker} />}
-      {shared.production_run && <SharedRun shared={shared} run={shared.production_run} />}
+      {shared.kind === 'tracker' && shared.tracker && (
+        <SharedUnit token={token} tracker={shared.tracker} run={shared.production_run?.name} />
+      )}
+      {shared.kind === 'production_run' && shared.production_run && (
+        <SharedRun shared={shared} run={shared.production_run} />
+      )}
       {shared.expires_at && (
         <p className="text-xs text-muted">{t('share.until', { date: formatDate(shared.expires_at) })}</p>
       )}
@@ -83,7 +87,7 @@ function Content({ token, shared }: { token: string; shared: Shared }) {
   );
 }
 
-function SharedUnit({ token, tracker }: { token: string; tracker: SharedTracker }) {
+function SharedUnit({ token, tracker, run }: { token: string; tracker: SharedTracker; run: string | undefined }) {
   const { t } = useTranslation('app');
   const history = useQuery({
     queryKey: ['/api/v1/shared/history', token],
@@ -98,7 +102,7 @@ function SharedUnit({ token, tracker }: { token: string; tracker: SharedTracker 
   const points = useMemo(() => trackPoints(items ?? []), [items]);
   return (
     <>
-      <PageHead title={tracker.name} beside={<StatusBadge status={tracker.status} />} />
+      <PageHead title={tracker.name} trail={run} beside={<StatusBadge status={tracker.status} />} />
       <p className="text-lg font-semibold break-words">
         {statusSentence(t, { ...tracker, last_place: tracker.place }, tracker.location?.name)}
       </p>
