@@ -54,7 +54,11 @@ def server() -> Iterator[Stack]:
     folder = Path(tempfile.mkdtemp(prefix="tracker-"))
     folder.chmod(0o711)
     try:
-        with Stack(folder, binary=os.environ.get("TRACKERD", str(ROOT / "build" / "trackerd"))) as stack:
+        # Tokens outlast the run, however slow the machine.
+        settings = {"ACCESS_TOKEN_EXPIRE_MINUTES": "120"}
+        with Stack(
+            folder, binary=os.environ.get("TRACKERD", str(ROOT / "build" / "trackerd")), settings=settings
+        ) as stack:
             stack.add_town()
             stack.create_user(ADMIN_EMAIL, PASSWORD, admin=True)
             yield stack
