@@ -27,6 +27,8 @@ PR_SET_PDEATHSIG = 1
 # sockaddr_un holds 108 bytes; PostgreSQL appends "/.s.PGSQL.5432.lock"
 MAX_SOCKET_FOLDER = 80
 START_SECONDS = 60
+# Orphaned backends look for their postmaster at least once a second when they wait.
+ORPHANS_SECONDS = 30
 
 
 class ServiceError(RuntimeError):
@@ -245,7 +247,15 @@ class Postgres(Service):
 
     def start(self) -> None:
         self.initialise()
-        self.launch(self.command(), self.user, self.answers)
+        deadline = time.monotonic() + ORPHANS_SECONDS
+        while True:
+            try:
+                return self.launch(self.command(), self.user, self.answers)
+            except ServiceError as error:
+                # A backend that was just being forked outlives a server that was killed, until it notices.
+                if "pre-existing shared memory block" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def command(self) -> list[str]:
         command = [str(postgres_bin() / "postgres"), "-D", str(self.data)]
