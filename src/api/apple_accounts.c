@@ -362,7 +362,8 @@ static void submit_code(struct request *req)
     const char *code = body_text(req, body, "code", TWOFACTOR_CODE_SIZE - 1);
     if (code != NULL && !twofactor_code_valid(code))
         problem_field(req, "code", "invalid", "must have six digits");
-    if (problem_pending(req)) {
+    /* A missing code is a pending problem as well; said again for the analyser. */
+    if (problem_pending(req) || code == NULL) {
         reply_invalid(req);
         return;
     }

@@ -122,6 +122,7 @@ void settle_acknowledge(struct redis *redis, const struct live_event *expire, co
     const char *push[] = { "RPUSH", key, self }, *expiry[] = { "PEXPIRE", key, ACK_EXPIRE_MS };
     if (redis_append_argv(redis, ARRAY_LEN(push), push, NULL) &&
         redis_append_argv(redis, ARRAY_LEN(expiry), expiry, NULL))
-        (void)(redis_read(redis, arena, &reply) && redis_read(redis, arena, &reply));
+        for (int left = 2; left > 0 && redis_read(redis, arena, &reply);)
+            left--;
     arena_free(arena);
 }
