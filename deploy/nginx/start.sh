@@ -21,13 +21,16 @@ addresses() {
     done | sort -u
 }
 
+# No replica is ever struck off for its failures (max_fails=0): in a rolling restart every one of them fails once within seconds,
+# and nginx would answer for all that nobody is left. A refused connection costs nothing to try again elsewhere, and one that hangs
+# is avoided by least_conn, as its waiting connections count.
 write_upstream() {
     {
         echo 'upstream api {'
         echo '    zone replicas 64k;'
         echo '    least_conn;'
         if [[ -n $1 ]]; then
-            sed 's/.*/    server & max_fails=1 fail_timeout=2s;/' <<<"$1"
+            sed 's/.*/    server & max_fails=0;/' <<<"$1"
         else
             echo '    server 127.0.0.1:9; # nobody has the name yet'
         fi

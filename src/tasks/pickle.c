@@ -147,9 +147,9 @@ static bool collect(struct machine *m, size_t count, bool marked, bool pairs)
 {
     size_t below = count + marked;
     json_t *target = m->depth > below ? m->stack[m->depth - below - 1] : NULL;
-    json_t **from = m->stack + m->depth - count;
     if (target == NULL || (pairs ? !json_is_object(target) || count % 2 != 0 : !json_is_array(target)))
         return fails(m, "it fills what is no container");
+    json_t **from = m->stack + m->depth - count;
     for (size_t i = 0; i < count; i += pairs ? 2 : 1) {
         const char *key = pairs ? json_string_value(from[i]) : NULL;
         if (pairs && key == NULL)

@@ -24,6 +24,7 @@ from stack import Stack, die_with_parent, free_port  # noqa: E402
 
 EMAIL, PASSWORD = "admin@example.com", "correct horse battery staple"
 REPLICAS = 3
+ROUNDS = 2
 LOAD_THREADS = 6
 
 
@@ -227,8 +228,8 @@ def test_rolling_restart_fails_no_request(edge: Edge, replicas: list[Replica], t
     for thread in threads:
         thread.start()
     try:
-        for replica in replicas:
-            time.sleep(1)
+        time.sleep(1)
+        for replica in replicas * ROUNDS:  # without a pause: nobody may be struck off for a failure of a second ago
             replica.restart()
         time.sleep(1)
     finally:
