@@ -28,7 +28,8 @@ def truth(system: System, trackers: int, days: int, parts: int, edits: int, seed
     before, ids = system.exports(exceptions=False), system.ids()
     system.judge("--replay")
     after = system.exports(exceptions=False)
-    assert differences(before, after) == []
+    different = differences(before, after)
+    assert not different, "\n".join(different)
     assert system.ids() == ids
     return compared
 
