@@ -110,6 +110,24 @@ def test_requests_become_inbox_rows(tx, acting, a):
     assert tx.execute("SELECT count(*) FROM replay_requests").fetchone() == (0,)
 
 
+def test_a_place_that_only_an_override_names_replays_too(tx, acting, a):
+    """The way to its edge is told when the tracker leaves it, so its shape is part of the history."""
+    place = tx.execute(
+        "INSERT INTO storage_locations (client_id, name, latitude, longitude, radius_m)"
+        " VALUES (1, 'of no run', 1, 1, 100) RETURNING id"
+    ).fetchone()[0]
+    tx.execute(
+        "INSERT INTO status_overrides (client_id, tracker_id, at, status, location_id, reason)"
+        " VALUES (1, %s, %s, 'IN_STORAGE', %s, 'seen there')",
+        (a.tracker, MARCH, place),
+    )
+    tx.execute("DELETE FROM replay_requests")
+    tx.execute("UPDATE storage_locations SET radius_m = 175 WHERE id = %s", (place,))
+    acting.become("tracker_worker")
+    assert tx.execute("SELECT expand_replays()").fetchone() == (1,)
+    assert tx.execute("SELECT tracker_id, reason FROM report_inbox").fetchall() == [(a.tracker, "shape")]
+
+
 def test_status_periods(tx, a):
     tx.execute("DELETE FROM status_history")
     for since, status in ((FEBRUARY, "IN_TRANSIT"), (MARCH, "DELIVERED")):
