@@ -222,12 +222,17 @@ static struct slot *slot_of(struct answer_cache *cache, const uint8_t key[CACHE_
     return &cache->slots[index & (CACHE_SLOTS - 1)];
 }
 
+static bool valid(const struct slot *slot, const uint8_t key[CACHE_KEY_SIZE], uint64_t stamp, int64_t now)
+{
+    return slot->until > now && slot->stamp == stamp && memcmp(slot->key, key, CACHE_KEY_SIZE) == 0;
+}
+
 bool answer_cache_get(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SIZE], uint64_t stamp,
                       int64_t now, bool want_body, struct arena *arena, struct cached_answer *answer)
 {
     pthread_mutex_lock(&cache->lock);
     const struct slot *slot = slot_of(cache, key);
-    bool hit = slot->until > now && slot->stamp == stamp && memcmp(slot->key, key, CACHE_KEY_SIZE) == 0;
+    bool hit = valid(slot, key, stamp, now);
     if (hit)
         *answer = (struct cached_answer){ .etag = arena_strdup(arena, slot->etag),
                                           .content_type = arena_strdup(arena, slot->content_type),
@@ -239,16 +244,30 @@ bool answer_cache_get(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SI
     return hit;
 }
 
-void answer_cache_put(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SIZE], uint64_t stamp,
+/* True when the tag tells that it is what is kept: nothing need be copied then. */
+static bool renew(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SIZE], uint64_t stamp, int64_t now,
+                  const struct cached_answer *answer)
+{
+    pthread_mutex_lock(&cache->lock);
+    struct slot *slot = slot_of(cache, key);
+    bool same = valid(slot, key, stamp, now) && strcmp(slot->etag, answer->etag) == 0 &&
+                (answer->len == 0 || answer->len == slot->len);
+    if (same)
+        slot->until = now + CACHE_LIFE;
+    pthread_mutex_unlock(&cache->lock);
+    return same;
+}
+
+bool answer_cache_put(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SIZE], uint64_t stamp,
                       int64_t now, const struct cached_answer *answer)
 {
     size_t len = answer->len;
     if ((answer->body == NULL) != (len == 0) || len > CACHE_MAX_BODY || strlen(answer->etag) >= ETAG_MAX ||
-        strlen(answer->content_type) >= TYPE_MAX)
-        return;
+        strlen(answer->content_type) >= TYPE_MAX || renew(cache, key, stamp, now, answer))
+        return false;
     char *copy = len > 0 ? malloc(len) : NULL;
     if (len > 0 && copy == NULL)
-        return;
+        return false;
     if (copy != NULL)
         memcpy(copy, answer->body, len);
 
@@ -266,4 +285,5 @@ void answer_cache_put(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SI
     slot->len = len;
     cache->total += len;
     pthread_mutex_unlock(&cache->lock);
+    return true;
 }

@@ -72,8 +72,9 @@ struct cached_answer {
 MUST_CHECK bool answer_cache_get(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SIZE],
                                  uint64_t stamp, int64_t now, bool want_body, struct arena *arena,
                                  struct cached_answer *answer);
-void answer_cache_put(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SIZE], uint64_t stamp,
-                      int64_t now, const struct cached_answer *answer); /* copied */
+/* The answer is copied. False: it is what was known already, whose life begins anew, or it is not kept. */
+bool answer_cache_put(struct answer_cache *cache, const uint8_t key[CACHE_KEY_SIZE], uint64_t stamp,
+                      int64_t now, const struct cached_answer *answer);
 
 /* Empties it, for tests. */
 void answer_cache_clear(struct answer_cache *cache);

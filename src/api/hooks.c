@@ -154,8 +154,9 @@ void app_after(struct request *req)
                          &(struct cached_answer){ etag, "", NULL, 0 });
     } else if (reading.req == req && req->status == 200 && etag != NULL) {
         const struct cached_answer answer = { etag, req->content_type, req->out.data, req->out.len };
-        answer_cache_put(req->app->answers, reading.key, reading.stamp, time_monotonic(), &answer);
-        if (shareable(req) && db_stats(req->db)->usec >= SHARE_WORTH_USEC)
+        bool news = answer_cache_put(req->app->answers, reading.key, reading.stamp, time_monotonic(),
+                                     &answer);
+        if (news && shareable(req) && db_stats(req->db)->usec >= SHARE_WORTH_USEC)
             answer_share_put(req->app->auth, req->redis, req->arena, reading.key, reading.stamp, &answer);
     }
     reading.req = NULL;

@@ -160,6 +160,26 @@ static void test_tag_without_body(void **state)
     answer_cache_put(cache, key, 7, NOW, &(struct cached_answer){ "\"1\"", "text/plain", "x", 1 });
     assert_true(answer_cache_get(cache, key, 7, NOW, true, arena, &answer));
     assert_memory_equal(answer.body, "x", 1);
+    assert_false(answer_cache_put(cache, key, 7, NOW, &(struct cached_answer){ "\"1\"", "", NULL, 0 }));
+    assert_true(answer_cache_get(cache, key, 7, NOW, true, arena, &answer));
+    assert_memory_equal(answer.body, "x", 1);
+}
+
+/* What is known already lives on from now, and is no news for other processes. */
+static void test_renewed(void **state)
+{
+    (void)state;
+    uint8_t key[CACHE_KEY_SIZE];
+    struct cached_answer answer = { "\"1\"", "text/plain", "x", 1 };
+    answer_key(&reader, "/a", key);
+    assert_true(answer_cache_put(cache, key, 7, NOW, &answer));
+    assert_false(answer_cache_put(cache, key, 7, NOW + CACHE_LIFE - 1, &answer));
+    assert_true(answer_cache_get(cache, key, 7, NOW + CACHE_LIFE, true, arena, &answer));
+    assert_true(answer_cache_put(cache, key, 8, NOW, &answer));
+    assert_true(
+        answer_cache_put(cache, key, 8, NOW, &(struct cached_answer){ "\"2\"", "text/plain", "y", 1 }));
+    assert_true(answer_cache_put(cache, key, 8, NOW + CACHE_LIFE,
+                                 &(struct cached_answer){ "\"2\"", "text/plain", "y", 1 }));
 }
 
 /* A look that was overtaken by a newer write takes nothing back. */
@@ -284,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_without_a_database, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_clients, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tag_without_body, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_renewed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stamps_tell_states_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bytes_are_bounded, set_up, tear_down),
     };
