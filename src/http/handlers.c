@@ -138,8 +138,8 @@ void handlers_push(struct handlers *handlers, struct request *req)
     pthread_mutex_lock(&handlers->lock);
     *handlers->last = req;
     handlers->last = &req->private_->next;
-    pthread_cond_signal(&handlers->work);
     pthread_mutex_unlock(&handlers->lock);
+    pthread_cond_signal(&handlers->work); /* not before: who wakes would only wait for the lock */
 }
 
 int64_t handlers_waiting(void *self)
