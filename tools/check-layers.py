@@ -19,7 +19,7 @@ MAY_USE = {
     "tasks": {"base", "store"},
     "auth": {"base", "store"},
     "api": {"base", "store", "http", "net", "auth", "findmy", "geocode", "media", "tracking", "tasks"},
-    "jobs": {"base", "store", "net", "findmy", "geocode", "tracking", "tasks", "auth", "api"},
+    "jobs": {"base", "store", "net", "findmy", "geocode", "media", "tracking", "tasks", "auth", "api"},
     "cli": {"base", "store", "http", "net", "findmy", "geocode", "media", "tracking", "tasks", "auth", "api", "jobs"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)

@@ -84,17 +84,15 @@ const struct resource images_resource = {
     .more = put_urls,
 };
 
-static const char *file_name(struct arena *arena, const char *key, int size)
-{
-    return arena_printf(arena, "%s-%s.webp", key, image_size_names[size]);
-}
-
-static void delete_files(struct request *req, const char *key, int count)
+/* Now, when that works; else the duty images.clean does it. The row must be gone. */
+static void delete_files(struct request *req, const char *key)
 {
     struct error err;
-    for (int i = 0; i < count; i++)
-        if (!media_delete(req->app->config, file_name(req->arena, key, i), req->arena, &err))
-            LOG_WARN("file of an image stays behind", LOG_TEXT("key", key), LOG_TEXT("reason", err.message));
+    if (media_delete_image(req->app->config, key, req->arena, &err))
+        (void)!rows_ok(db_query(req->db, "SELECT forget_image_waste($1)", "s", key));
+    else
+        LOG_WARN("files of an image are deleted later", LOG_TEXT("key", key),
+                 LOG_TEXT("reason", err.message));
 }
 
 /* ---- upload ---- */
@@ -193,17 +191,23 @@ static const char *new_key(struct arena *arena)
     return arena_printf(arena, "%.2s/%s", hex, hex);
 }
 
-/* False: answered, and nothing stays behind. */
+/* False: answered, and nothing stays behind. Files of an upload that breaks off are deleted by images.clean;
+ * not so when a crash ends one with an Idempotency-Key, which is one transaction as a whole. */
 static bool store_files(struct request *req, const struct image *image, const char *key)
 {
     struct error err;
+    struct rows *rows = db_query(req->db, "SELECT expect_image($1)", "s", key);
+    if (!rows_ok(rows)) {
+        reply_db_problem(req, rows);
+        return false;
+    }
     for (int i = 0; i < IMAGE_SIZES; i++) {
         const struct image_file *file = &image->files[i];
-        if (media_put(req->app->config, file_name(req->arena, key, i), file->data, file->len, req->arena,
-                      &err))
+        if (media_put(req->app->config, media_image_name(req->arena, key, (enum image_size)i), file->data,
+                      file->len, req->arena, &err))
             continue;
         LOG_ERROR("image not stored", LOG_TEXT("reason", err.message));
-        delete_files(req, key, i);
+        delete_files(req, key);
         reply_unavailable(req, "media_unavailable", 5, "Images cannot be stored at the moment.");
         return false;
     }
@@ -271,7 +275,7 @@ static void create_image(struct request *req)
         return;
     struct rows *rows = insert_row(req, &order, &image, key);
     if (!rows_ok(rows)) {
-        delete_files(req, key, IMAGE_SIZES);
+        delete_files(req, key);
         reply_write_problem(req, &images_resource, rows);
         return;
     }
@@ -329,7 +333,8 @@ static void get_file(struct request *req)
     int fd;
     const void *data;
     size_t len;
-    if (!media_get(req->app->config, file_name(req->arena, key, size), &fd, &data, &len, req->arena, &err)) {
+    if (!media_get(req->app->config, media_image_name(req->arena, key, (enum image_size)size), &fd, &data,
+                   &len, req->arena, &err)) {
         LOG_ERROR("file of an image cannot be read", LOG_NUM("image", id), LOG_TEXT("reason", err.message));
         reply_unavailable(req, "media_unavailable", 5, "The file cannot be read at the moment.");
     } else if (fd >= 0) {
@@ -371,7 +376,7 @@ static void delete_image(struct request *req)
         reply_problem(req, 412, "stale", "The image has changed since; read it again.");
     } else {
         note_write(req);
-        delete_files(req, key, IMAGE_SIZES);
+        delete_files(req, key);
         reply_empty(req, 204);
     }
 }

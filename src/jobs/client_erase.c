@@ -7,6 +7,7 @@
 #include "jobs/args.h"
 #include "jobs/failure.h"
 #include "jobs/jobs.h"
+#include "tasks/queue.h"
 
 /* Trackers of one transaction: each may have many thousands of reports. */
 #define TRACKERS_AT_ONCE 20
@@ -54,7 +55,7 @@ static void add_count(const struct erasure *erasure, const char *name, int64_t n
     json_object_set_new(erasure->counts, name, json_integer(before + n));
 }
 
-/* ---- images: the files are found by their rows, so both go one after the other ---- */
+/* ---- images: their files are left to images.clean, which the rows tell of them as they go ---- */
 
 static bool erase_images(struct erasure *erasure, struct error *err)
 {
@@ -206,6 +207,7 @@ static enum task_verdict erase_run(struct task_context *task, json_t **result, s
         return TASK_FAILED;
     }
     if (erase_all(&erasure, user, err)) {
+        task_hint(task->redis, "images.clean");
         *result = erasure.counts;
         return TASK_DONE;
     }

@@ -13,13 +13,11 @@ static const struct task_type *const types[] = {
 
 /* clang-format off: one a line */
 static const struct duty *const duties[] = {
-    &fetch_due_duty,          &judge_exceptions_duty,
-    &judge_inbox_duty,        &geocode_due_duty,
-    &geocode_clean_duty,      &history_refresh_duty,
-    &history_upkeep_duty,     &statistics_refresh_duty,
-    &maintenance_minute_duty, &notify_clean_duty,
-    &notify_facts_duty,       &notify_outbox_duty,
-    &notify_watch_duty,       NULL,
+    &fetch_due_duty,          &judge_exceptions_duty,   &judge_inbox_duty,
+    &geocode_due_duty,        &geocode_clean_duty,      &history_refresh_duty,
+    &history_upkeep_duty,     &statistics_refresh_duty, &images_clean_duty,
+    &maintenance_minute_duty, &notify_clean_duty,       &notify_facts_duty,
+    &notify_outbox_duty,      &notify_watch_duty,       NULL,
 };
 /* clang-format on */
 

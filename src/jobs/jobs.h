@@ -51,6 +51,7 @@ extern const struct duty history_upkeep_duty;
 extern const struct duty statistics_refresh_duty;
 
 /* default */
+extern const struct duty images_clean_duty;
 extern const struct duty maintenance_minute_duty;
 extern const struct task_type maintenance_tidy_task;
 extern const struct task_type client_erase_task;

@@ -162,5 +162,21 @@ bool media_delete(const struct config *config, const char *name, struct arena *a
                error_is(err, "media_missing");
     }
     const char *path = path_of(config, name, arena);
-    return unlink(path) == 0 || errno == ENOENT || failed(err, "deleting", path);
+    if (unlink(path) == 0)
+        return true;
+    bool gone = errno == ENOENT && access(config->media_folder, F_OK) == 0;
+    return gone || failed(err, "deleting", path);
+}
+
+const char *media_image_name(struct arena *arena, const char *key, enum image_size size)
+{
+    return arena_printf(arena, "%s-%s.webp", key, image_size_names[size]);
+}
+
+bool media_delete_image(const struct config *config, const char *key, struct arena *arena, struct error *err)
+{
+    for (int size = 0; size < IMAGE_SIZES; size++)
+        if (!media_delete(config, media_image_name(arena, key, (enum image_size)size), arena, err))
+            return false;
+    return true;
 }

@@ -8,12 +8,14 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 import pytest
 from conftest import ApiClient
 from helpers import made
+from pictures import png
 from services import die_with_parent
 from stack import Stack
 from tracks import Report, add_event, add_status, at, make_goods, make_tracker, store
@@ -222,7 +224,39 @@ def rows_of(db: psycopg.Connection, client: int) -> dict[str, int]:
     return {table: n for table, n in counts.items() if n}
 
 
+def image_keys(db: psycopg.Connection, client: int) -> list[tuple[str]]:
+    return db.execute("SELECT storage_key FROM images WHERE client_id = %s", (client,)).fetchall()
+
+
+def files_of(server: Stack, key: str) -> list[Path]:
+    return list((server.folder / "media").glob(f"{key}-*.webp"))
+
+
+def test_files_without_a_row_are_deleted_when_their_time_has_come(
+    server: Stack, db: psycopg.Connection, worker: subprocess.Popen
+) -> None:
+    """Of an upload that broke off, and of one that may still be under way."""
+    folder = server.folder / "media" / "zz"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("late", "early"):
+        (folder / f"{name}-320.webp").write_bytes(b"x")
+    db.execute(
+        "INSERT INTO image_waste VALUES ('zz/early', now() + interval '1 hour'), ('zz/late', now() - interval '1 s')"
+    )
+    eventually(lambda: not (folder / "late-320.webp").exists(), "the end of a file without a row")
+    assert (folder / "early-320.webp").exists()
+    eventually(
+        lambda: (
+            db.execute("SELECT storage_key FROM image_waste WHERE storage_key LIKE 'zz/%'").fetchall()
+            == [("zz/early",)]
+        ),
+        "the end of its entry",
+    )
+    db.execute("DELETE FROM image_waste")
+
+
 def test_a_client_is_erased_with_all_that_is_its_and_nothing_else(
+    server: Stack,
     admin: ApiClient,
     db: psycopg.Connection,
     worker: subprocess.Popen,
@@ -232,12 +266,17 @@ def test_a_client_is_erased_with_all_that_is_its_and_nothing_else(
     gone, stays = make_client(), make_client()
     furnish(admin, db, gone["id"], 23)
     furnish(admin, db, stays["id"], 2)
+    for client in (gone, stays):
+        made(admin.post("/images", params={"owner_kind": "client", "owner_id": client["id"]}, content=png(4, 4)))
+    files = {path: key for (key,) in image_keys(db, gone["id"]) for path in files_of(server, key)}
+    kept = [path for (key,) in image_keys(db, stays["id"]) for path in files_of(server, key)]
+    assert (len(files), len(kept)) == (3, 3)
     only, both = make_user("manager", [gone["id"]]), make_user("user", [gone["id"], stays["id"]])
     before = rows_of(db, stays["id"])
 
     preview = admin.post(f"/clients/{gone['id']}/erase", json={"preview": True}).json()
     counts = preview["client"]["counts"]
-    assert (counts["trackers"], counts["users"], counts["images"], counts["brands"]) == (23, 1, 1, 1)
+    assert (counts["trackers"], counts["users"], counts["images"], counts["brands"]) == (23, 1, 2, 1)
     assert preview["reports"] == 230
     assert admin.get(f"/clients/{gone['id']}").json()["archived_at"] is None, "a preview changes nothing"
     wrong = admin.post(f"/clients/{gone['id']}/erase", json={"confirm": stays["name"]})
@@ -258,6 +297,8 @@ def test_a_client_is_erased_with_all_that_is_its_and_nothing_else(
     assert rows_of(db, stays["id"]) == before
     assert only.get("/users/me").status_code == 401, "who saw nothing else is gone"
     assert both.get("/users/me").status_code == 200
+    eventually(lambda: not any(path.exists() for path in files), "the end of the files of its images")
+    assert all(path.exists() for path in kept)
     last = admin.get("/audit-log", params={"resource": "clients", "action": "erased"}).json()["items"][0]
     assert (last["resource_id"], last["client_id"], last["before"]["name"]) == (gone["id"], None, gone["name"])
 

@@ -35,7 +35,7 @@ API_MAY_USE = {
 # Rows of tables without client_id belong to a user or to the operator.
 OPERATOR_TABLES = {
     "apple_accounts", "provider_profiles", "fetch_batches", "provider_recordings", "task_schedules", "login_attempts",
-    "report_inbox", "auth_changes", "cache_readers", "task_schedule_marks",
+    "report_inbox", "auth_changes", "cache_readers", "task_schedule_marks", "image_waste",
 }  # fmt: skip
 
 
@@ -487,7 +487,7 @@ def test_definer_functions_are_not_public(tx):
     for name, config, api, public in rows:
         assert any(c.startswith("search_path=public, pg_temp") for c in config), name
         assert not public, name
-        # Of tasks: added for whoever asks, read by an id that cannot be guessed.
+        # Of tasks and images: by an id or key that cannot be guessed.
         lent = (
             "user_within_clients",
             "bump_generations",
@@ -495,5 +495,7 @@ def test_definer_functions_are_not_public(tx):
             "enqueue_task",
             "task_begin_sending",
             "task_sent",
+            "expect_image",
+            "forget_image_waste",
         )
         assert not api or name.startswith(lent), f"{name} is callable by the API"

@@ -211,6 +211,7 @@ def operator(connection: psycopg.Connection) -> int:
     connection.execute(
         "INSERT INTO tasks (id, name, queue, user_id) VALUES ('task-admin', 'erase', 'default', %s)", (admin,)
     )
+    connection.execute("INSERT INTO image_waste (storage_key) VALUES ('ab/abcd')")
     connection.execute("INSERT INTO login_attempts (subject) VALUES ('address:127.0.0.1')")
     connection.execute("INSERT INTO task_schedule_marks (schedule_id, last_run_at) VALUES ('s', now())")
     connection.execute("INSERT INTO cache_readers (id, until) VALUES (repeat('0', 32), now())")
