@@ -25,7 +25,13 @@ void account_schemas(void (*add)(void *to, const char *name, const char *json), 
 /* Count an attempt before it is judged; false: answered 429 or 503. db is in the context `auth`. */
 MUST_CHECK bool attempt_allowed(struct request *req, const char *purpose, const char *account);
 const char *lower_ascii(struct arena *arena, const char *text);
-void clear_refresh_cookie(struct request *req);
+
+/* Query parameter of the routes that set, read or clear a refresh cookie; they ask application_known() first
+ * (false: answered 422). */
+extern const struct parameter application_parameter;
+MUST_CHECK bool application_known(struct request *req);
+void clear_refresh_cookie(struct request *req); /* that of the application */
+
 void reply_away(struct request *req); /* 503: the database */
 void reply_busy(struct request *req); /* 503: passwords of others are being hashed */
 

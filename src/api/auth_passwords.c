@@ -61,7 +61,7 @@ static void password_reset(struct request *req)
 {
     static const char *const known[] = { "token", "password", NULL };
     json_t *body;
-    if (!request_json(req, &body))
+    if (!application_known(req) || !request_json(req, &body))
         return;
     body_known(req, body, known);
     const char *token = body_text(req, body, "token", 256);
@@ -191,7 +191,8 @@ const struct route password_routes[] = {
       .operation_id = "forgotPassword", .body_schema = "ForgottenPassword", ANSWERS(forgot_answers) },
     { HTTP_POST, "/api/v1/auth/password/reset", password_reset, ACCESS_PUBLIC, .flags = ROUTE_NO_BODY_LOG,
       .tag = "auth", .summary = "Set a password by a link", .about = "Works once and ends all sessions.",
-      .operation_id = "resetPassword", .body_schema = "NewPassword", ANSWERS(reset_answers) },
+      .operation_id = "resetPassword", .body_schema = "NewPassword", .parameters = &application_parameter,
+      .parameter_count = 1, ANSWERS(reset_answers) },
     { HTTP_POST, "/api/v1/auth/password/change", password_change, ACCESS_USER, .flags = ROUTE_NO_BODY_LOG,
       .tag = "auth", .summary = "Change one's password", .about = "Ends all other sessions of the caller.",
       .operation_id = "changePassword", .body_schema = "PasswordChange", ANSWERS(change_answers) },

@@ -26,14 +26,37 @@ static struct session_client client_of(const struct request *req)
                                     .address = req->client_ip };
 }
 
+/* Cookies do not know ports: two front ends on one host name would end each other's session with a cookie of
+ * one name. The list is fixed, so that a request cannot make up names. */
+static const char *const applications[] = { "admin", "app", NULL };
+const struct parameter application_parameter = {
+    "application", VALUE_ENUM, applications,
+    "The front end that signs in or out. Each has a refresh cookie of its own (COOKIE_NAME, `_`, this word), "
+    "so that a browser holds a session in each; without it the cookie is COOKIE_NAME.",
+    .required = false
+};
+
+bool application_known(struct request *req)
+{
+    int application;
+    return query_enum(req, application_parameter.name, applications, 0, &application);
+}
+
+/* Of the application that application_known() let through. */
+static const char *cookie_name(struct request *req)
+{
+    const char *name = req->app->config->cookie_name;
+    const char *application = request_query(req, application_parameter.name);
+    return application == NULL ? name : arena_printf(req->arena, "%s_%s", name, application);
+}
+
 static void set_cookie(struct request *req, const char *token, int64_t max_age)
 {
-    const struct config *config = req->app->config;
     reply_header(req, "Set-Cookie",
                  arena_printf(req->arena,
                               "%s=%s; Path=" COOKIE_PATH "; Max-Age=%lld; HttpOnly; SameSite=Strict%s",
-                              config->cookie_name, token, (long long)max_age,
-                              config->cookie_secure ? "; Secure" : ""));
+                              cookie_name(req), token, (long long)max_age,
+                              req->app->config->cookie_secure ? "; Secure" : ""));
 }
 
 void clear_refresh_cookie(struct request *req)
@@ -174,7 +197,7 @@ static void sign_in(struct request *req, const char *email, const char *password
 /* POST /auth/login - form with username (the e-mail address) and password. */
 static void login_form(struct request *req)
 {
-    if (!access_same_site(req->app->config, req) || !request_form(req))
+    if (!application_known(req) || !access_same_site(req->app->config, req) || !request_form(req))
         return;
     const char *username = form_value(req, "username"), *password = form_value(req, "password");
     if (username == NULL || *username == '\0')
@@ -192,7 +215,7 @@ static void login_json(struct request *req)
 {
     static const char *const known[] = { "email", "password", NULL };
     json_t *body;
-    if (!access_same_site(req->app->config, req) || !request_json(req, &body))
+    if (!application_known(req) || !access_same_site(req->app->config, req) || !request_json(req, &body))
         return;
     body_known(req, body, known);
     const char *email = body_text(req, body, "email", MAX_EMAIL);
@@ -238,7 +261,7 @@ static void refresh(struct request *req, const char *token, bool from_body)
 /* False: answered. NULL in *token: the request names none. */
 static bool cookie_token(struct request *req, const char **token)
 {
-    *token = request_cookie(req, req->app->config->cookie_name);
+    *token = request_cookie(req, cookie_name(req));
     if (*token != NULL && **token == '\0')
         *token = NULL;
     return *token == NULL || access_same_site(req->app->config, req);
@@ -247,7 +270,7 @@ static bool cookie_token(struct request *req, const char **token)
 static void refresh_by_cookie(struct request *req)
 {
     const char *token;
-    if (!cookie_token(req, &token))
+    if (!application_known(req) || !cookie_token(req, &token))
         return;
     if (token == NULL)
         reply_problem(req, 401, "refresh_missing", "There is no refresh token; sign in.");
@@ -279,7 +302,7 @@ static bool body_token(struct request *req, const char **token)
 static void refresh_by_body(struct request *req)
 {
     const char *token;
-    if (!body_token(req, &token))
+    if (!application_known(req) || !body_token(req, &token))
         return;
     if (token != NULL)
         refresh(req, token, true);
@@ -296,7 +319,7 @@ static void logout(struct request *req)
     const struct principal *who = req->principal;
     const char *token;
     int64_t user_id, session_id = 0;
-    if (!body_token(req, &token) || (token == NULL && !cookie_token(req, &token)))
+    if (!application_known(req) || !body_token(req, &token) || (token == NULL && !cookie_token(req, &token)))
         return;
     db_set_context(req->db, &auth_context);
     if (token != NULL &&
@@ -322,7 +345,7 @@ static void logout(struct request *req)
 /* POST /auth/logout-all - ends all sessions of the caller. */
 static void logout_all(struct request *req)
 {
-    if (!access_person(req))
+    if (!application_known(req) || !access_person(req))
         return;
     if (!rows_ok(session_close_all(req->db, req->principal->user_id, 0, SESSION_SIGN_OUT_ALL))) {
         reply_away(req);
@@ -362,29 +385,30 @@ static const struct answer logout_answers[] = {
     COOKIE_ANSWERS,
 };
 #define ANSWERS(array) .answers = (array), .answer_count = ARRAY_LEN(array)
+#define OF_APPLICATION .parameters = &application_parameter, .parameter_count = 1
 
 const struct route auth_routes[] = {
     { HTTP_POST, "/api/v1/auth/login", login_form, ACCESS_PUBLIC, .flags = ROUTE_NO_BODY_LOG, .tag = "auth",
       .summary = "Sign in with a form", .about = "The user name is the e-mail address.",
       .operation_id = "login", .body_schema = "LoginForm",
-      .body_content_type = "application/x-www-form-urlencoded", ANSWERS(login_answers) },
+      .body_content_type = "application/x-www-form-urlencoded", OF_APPLICATION, ANSWERS(login_answers) },
     { HTTP_POST, "/api/v1/auth/login/json", login_json, ACCESS_PUBLIC, .flags = ROUTE_NO_BODY_LOG,
       .tag = "auth", .summary = "Sign in", .about = "Like the form, and answers with the user.",
-      .operation_id = "loginJson", .body_schema = "Login", ANSWERS(login_json_answers) },
+      .operation_id = "loginJson", .body_schema = "Login", OF_APPLICATION, ANSWERS(login_json_answers) },
     { HTTP_POST, "/api/v1/auth/refresh", refresh_by_body, ACCESS_PUBLIC, .flags = ROUTE_NO_BODY_LOG,
       .tag = "auth", .summary = "Exchange a refresh token",
       .about =
           "The token stands in the body or in the cookie. Each can be used once; one that comes back later "
           "ends its session. A token sent in the body is answered with its successor in the body.",
-      .operation_id = "refresh", .body_schema = "RefreshToken", ANSWERS(refresh_answers) },
+      .operation_id = "refresh", .body_schema = "RefreshToken", OF_APPLICATION, ANSWERS(refresh_answers) },
     { HTTP_GET, "/api/v1/auth/refresh-cookie", refresh_by_cookie, ACCESS_PUBLIC, .tag = "auth",
       .summary = "Exchange the refresh cookie", .about = "For browsers, which cannot read the cookie.",
-      .operation_id = "refreshCookie", ANSWERS(refresh_answers) },
+      .operation_id = "refreshCookie", OF_APPLICATION, ANSWERS(refresh_answers) },
     { HTTP_POST, "/api/v1/auth/logout", logout, ACCESS_PUBLIC, .flags = ROUTE_NO_BODY_LOG, .tag = "auth",
       .summary = "Sign out", .about = "Ends the session of the access token or refresh token that is sent.",
-      .operation_id = "logout", .body_schema = "RefreshToken", ANSWERS(logout_answers) },
+      .operation_id = "logout", .body_schema = "RefreshToken", OF_APPLICATION, ANSWERS(logout_answers) },
     { HTTP_POST, "/api/v1/auth/logout-all", logout_all, ACCESS_USER, .tag = "auth",
       .summary = "Sign out everywhere", .about = "Ends all sessions of the caller.",
-      .operation_id = "logoutAll", ANSWERS(logout_answers) },
+      .operation_id = "logoutAll", OF_APPLICATION, ANSWERS(logout_answers) },
 };
 const size_t auth_route_count = ARRAY_LEN(auth_routes);

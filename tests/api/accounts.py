@@ -42,10 +42,10 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def refresh_cookie(answer: httpx.Response) -> str:
+def refresh_cookie(answer: httpx.Response, name: str = "tracker_refresh") -> str:
     """Value of the refresh cookie that an answer sets."""
     for header in answer.headers.get_list("set-cookie"):
-        if header.startswith("tracker_refresh="):
+        if header.startswith(f"{name}="):
             return header.split(";")[0].split("=", 1)[1]
     raise AssertionError(f"no refresh cookie in {answer.headers}")
 

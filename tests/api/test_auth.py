@@ -372,6 +372,74 @@ def test_logout_everywhere(server, user):
     assert [works(server.url, t) for t in tokens] == [401] * 3
 
 
+# ---- two front ends on one host name
+
+
+def browser(server: Stack) -> httpx.Client:
+    """Keeps cookies as a browser does: those of one name and host replace each other, whatever the port."""
+    client = httpx.Client(base_url=server.url + "/api/v1/auth", timeout=30)
+
+    def send_without_tls(_answer: httpx.Response) -> None:  # browsers do so on localhost
+        for cookie in client.cookies.jar:
+            cookie.secure = False
+
+    client.event_hooks = {"response": [send_without_tls]}
+    return client
+
+
+def test_each_application_has_a_session_of_its_own(server, make_user):
+    people = {application: make_user("admin") for application in ("admin", "app")}
+    with browser(server) as cookies:
+        for application, person in people.items():
+            answer = cookies.post(
+                f"/login/json?application={application}", json={"email": person.user["email"], "password": PASSWORD}
+            )
+            refresh_cookie(answer, f"tracker_refresh_{application}")
+        plain = cookies.post("/login", data={"username": people["app"].user["email"], "password": PASSWORD})
+        refresh_cookie(plain)
+
+        for application, person in people.items():
+            answer = cookies.get(f"/refresh-cookie?application={application}")
+            assert claims_of(answer.json()["access_token"])["sub"] == str(person.user["id"])
+        assert cookies.get("/refresh-cookie").status_code == 200
+
+        assert cookies.post("/logout?application=app").status_code == 204
+        assert cookies.post("/refresh?application=app").json()["code"] == "refresh_missing"
+        assert cookies.post("/refresh?application=admin").status_code == 200
+        assert cookies.post("/refresh").status_code == 200
+
+
+def test_ending_all_sessions_clears_the_cookie_of_the_application(server, user):
+    answer = sign_in(server, user.user["email"], params={"application": "app"})
+    out = httpx.post(
+        server.url + "/api/v1/auth/logout-all?application=app", headers=bearer(answer.json()["access_token"])
+    )
+    assert out.status_code == 204 and refresh_cookie(out, "tracker_refresh_app") == ""
+    with browser(server) as cookies:
+        cookies.cookies.set("tracker_refresh_app", refresh_cookie(answer, "tracker_refresh_app"))
+        ended = cookies.get("/refresh-cookie?application=app")
+    assert code_of(ended) == "refresh_invalid" and refresh_cookie(ended, "tracker_refresh_app") == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "login"),
+        ("POST", "login/json"),
+        ("POST", "refresh"),
+        ("GET", "refresh-cookie"),
+        ("POST", "logout"),
+        ("POST", "logout-all"),
+        ("POST", "password/reset"),
+    ],
+)
+@pytest.mark.parametrize("application", ["", "APP", "other", "app;Domain=example.com"])
+def test_an_unknown_application_sets_no_cookie(user, method, path, application):
+    answer = user.request(method, f"/auth/{path}", params={"application": application}, json={})
+    assert answer.status_code == 422 and "set-cookie" not in answer.headers
+    assert [error["field"] for error in answer.json()["errors"]] == ["application"]
+
+
 def test_revocation_holds_in_every_process(server, user):
     with second_api(server) as other, second_api(server, REDIS_URL="") as without_redis:
         for _ in range(5):

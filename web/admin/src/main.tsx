@@ -5,4 +5,4 @@ import './i18n/resources';
 import { router } from './router';
 import './styles.css';
 
-void startFrontEnd({ router, namespace: 'admin', english: en, others: { de: () => import('./i18n/de') } });
+void startFrontEnd({ router, application: 'admin', english: en, others: { de: () => import('./i18n/de') } });

@@ -5,7 +5,7 @@ import './i18n/resources';
 import { router } from './router';
 import './styles.css';
 
-void startFrontEnd({ router, namespace: 'app', english: en, others: { de: () => import('./i18n/de') } });
+void startFrontEnd({ router, application: 'app', english: en, others: { de: () => import('./i18n/de') } });
 
 // The shell opens without a network and can be installed; see pwa/sw.js.
 if (import.meta.env.PROD && 'serviceWorker' in navigator) {

@@ -14,6 +14,7 @@ class World {
   refreshes = 0;
   refreshing = 0;
   overlapped = false;
+  readonly asked: string[] = [];
   private lock: Promise<unknown> = Promise.resolve();
   private readonly ears: { tab: number; hear: (event: MessageEvent) => void }[] = [];
   private tabs = 0;
@@ -35,11 +36,15 @@ class World {
           this.ears.push({ tab, hear })) as BroadcastChannel['addEventListener'],
       },
     };
-    return new Session(platform);
+    const session = new Session(platform);
+    session.application = 'admin';
+    return session;
   }
 
-  private async answer(path: string, init?: RequestInit): Promise<Response> {
+  private async answer(address: string, init?: RequestInit): Promise<Response> {
     if (!this.reachable) throw new TypeError('Failed to fetch');
+    this.asked.push(address);
+    const path = address.split('?')[0] ?? '';
     if (path.endsWith('/refresh-cookie')) return this.refresh();
     if (path.endsWith('/users/me')) return Response.json(USER);
     if (path.endsWith('/login/json')) {
@@ -60,6 +65,21 @@ class World {
     return Response.json({ access_token: `t${++this.refreshes}`, expires_in: LIFETIME_S });
   }
 }
+
+describe('application', () => {
+  it('is named wherever a cookie is set, used or cleared', async () => {
+    const world = new World();
+    const tab = world.tab();
+    await tab.start();
+    await tab.signIn('a@example.com', 'right');
+    await tab.signOut();
+    await tab.signIn('a@example.com', 'right');
+    await tab.signOut(true);
+    const calls = world.asked.filter((address) => address.includes('/auth/'));
+    expect(calls).toHaveLength(5);
+    for (const address of calls) expect(address).toMatch(/\?application=admin$/);
+  });
+});
 
 describe('start', () => {
   it('takes up the session of the cookie', async () => {

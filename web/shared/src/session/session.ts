@@ -29,6 +29,12 @@ export interface SessionPlatform {
 const RENEW_BEFORE_MS = 30_000;
 const AUTH = '/api/v1/auth';
 
+/** The front ends of one installation may share a host name, and cookies do not know ports: each has one of its own. */
+export type Application = 'admin' | 'app';
+
+/** Address of a call that sets, uses or clears the refresh cookie of `application`. */
+const authPath = (call: string, application: Application) => `${AUTH}/${call}?application=${application}`;
+
 export function browserPlatform(): SessionPlatform {
   return {
     fetch: (...args) => window.fetch(...args),
@@ -45,6 +51,8 @@ export class Session {
   private renewing: Promise<string | undefined> | undefined;
   private readonly listeners = new Set<() => void>();
   private readonly platform: SessionPlatform;
+  /** Set once, before start(). */
+  application: Application = 'app';
 
   constructor(platform: SessionPlatform = browserPlatform()) {
     this.platform = platform;
@@ -70,7 +78,7 @@ export class Session {
 
   /** Throws ApiError (wrong password: 401, too many attempts: 429) or NetworkError. */
   async signIn(email: string, password: string): Promise<void> {
-    const response = await this.post(`${AUTH}/login/json`, { email, password });
+    const response = await this.post(authPath('login/json', this.application), { email, password });
     const body = (await response.json()) as { access_token: string; expires_in: number; user: User };
     this.keep(body.access_token, body.expires_in);
     this.set({ status: 'signed-in', user: body.user });
@@ -80,7 +88,8 @@ export class Session {
   /** Signs out here and in all tabs. When the server cannot be reached the session is kept and NetworkError thrown. */
   async signOut(everywhere = false): Promise<void> {
     const token = await this.accessToken();
-    if (token !== undefined) await this.post(everywhere ? `${AUTH}/logout-all` : `${AUTH}/logout`, {}, token);
+    if (token !== undefined)
+      await this.post(authPath(everywhere ? 'logout-all' : 'logout', this.application), {}, token);
     this.drop(false);
     this.tell({ type: 'signed-out' });
   }
@@ -119,7 +128,9 @@ export class Session {
   }
 
   private async askForToken(): Promise<string | undefined> {
-    const response = await this.call(`${AUTH}/refresh-cookie`, { headers: { Accept: 'application/json' } });
+    const response = await this.call(authPath('refresh-cookie', this.application), {
+      headers: { Accept: 'application/json' },
+    });
     if (response.status === 401) {
       this.drop(this.state.status === 'signed-in');
       return undefined;

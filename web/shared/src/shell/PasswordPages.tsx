@@ -7,6 +7,7 @@ import { call, publicApi } from '../api/client';
 import { ApiError } from '../api/problem';
 import { showProblem, submitting, useZodForm } from '../form/form';
 import { FormError } from '../form/FormError';
+import { session } from '../session/session';
 import { Button } from '../ui/Button';
 import { Field } from '../ui/Field';
 import { Input } from '../ui/Input';
@@ -70,7 +71,13 @@ export function ResetPasswordPage() {
       return;
     }
     try {
-      await call(publicApi.POST('/api/v1/auth/password/reset', { body: { token, password } }));
+      const { application } = session;
+      await call(
+        publicApi.POST('/api/v1/auth/password/reset', {
+          params: { query: { application } },
+          body: { token, password },
+        }),
+      );
       toast.success(t('reset.done'));
       await navigate({ to: '/', replace: true });
     } catch (error) {

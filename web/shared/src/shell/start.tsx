@@ -6,23 +6,24 @@ import { createRoot } from 'react-dom/client';
 import { makeQueryClient } from '../api/query';
 import { loadConfig } from '../config/config';
 import { startI18n } from '../i18n/i18n';
-import { session } from '../session/session';
+import { session, type Application } from '../session/session';
 import '../theme/theme'; // follows the system's colours and the other tabs' choice
 import { ConfirmHost } from '../ui/confirm';
 import { ToastHost } from '../ui/toast';
 
 interface FrontEnd {
   router: AnyRouter;
-  /** The application's own texts: see startI18n. */
-  namespace: string;
+  /** Its name before the API, and that of its own texts: see startI18n. */
+  application: Application;
   english: object;
   others: Parameters<typeof startI18n>[2];
 }
 
-export async function startFrontEnd({ router, namespace, english, others }: FrontEnd): Promise<void> {
+export async function startFrontEnd({ router, application, english, others }: FrontEnd): Promise<void> {
   const root = document.getElementById('root');
   if (!root) throw new Error('index.html has no #root');
-  await Promise.all([loadConfig(), startI18n(namespace, english, others)]);
+  await Promise.all([loadConfig(), startI18n(application, english, others)]);
+  session.application = application;
   void session.start();
   createRoot(root).render(
     <StrictMode>
