@@ -10,4 +10,5 @@ sum=$(find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not 
     sort -z | xargs -0 sha256sum | sha256sum)
 [[ -f web/admin/dist/index.html && -f web/app/dist/index.html && -f $stamp && $(<"$stamp") == "$sum" ]] && exit 0
 npm run --silent --prefix web build
+mkdir -p "$(dirname "$stamp")" # the image is built from a folder that has none
 printf '%s\n' "$sum" >"$stamp"
