@@ -29,7 +29,8 @@ if command -v docker >/dev/null && docker info >/dev/null 2>&1; then
     build=(docker build)
 else
     command -v buildah >/dev/null || { say 'neither Docker nor buildah is here; install one'; exit 1; }
-    build=(buildah bud --layers --isolation chroot --network host)
+    # The docker format, because the other has no health checks
+    build=(buildah bud --format docker --layers --isolation chroot --network host)
     [[ -z ${CA_BUNDLE:-} ]] || build+=(--volume "$CA_BUNDLE:/run/ca-bundle.crt:ro" --build-arg CA_BUNDLE=/run/ca-bundle.crt)
 fi
 for target in "${targets[@]}"; do

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,60 @@ def profile(name: str) -> dict[str, dict]:
 
 PROD = profile("prod") | services(FILES[1])
 EVERY = [(path, name) for path in FILES for name in services(path)]
+
+
+def compose_command() -> list[str]:
+    """Docker Compose 2, which also knows the specification's schema, where it is installed; else podman-compose. Neither asks a daemon."""
+    plugin = Path("/usr/libexec/docker/cli-plugins/docker-compose")
+    for command in ([str(plugin)], ["docker", "compose"]):
+        if shutil.which(command[0]) and subprocess.run([*command, "version"], capture_output=True).returncode == 0:
+            return command
+    return [sys.executable, "-m", "podman_compose"]
+
+
+def config(*files: Path, profile: str = "", **env: str) -> dict:
+    """The files as `config` resolves them: merged, with variables, anchors and defaults in their places."""
+    command = [*compose_command(), "-p", "tracker-test"]
+    for file in files:
+        command += ["-f", str(file)]
+    if profile:
+        command += ["--profile", profile]
+    done = subprocess.run(
+        [*command, "config"], env={"PATH": os.environ["PATH"]} | env, capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    assert "not set" not in done.stderr, "a variable without a default"
+    return yaml.safe_load(done.stdout)
+
+
+def published(service: dict) -> str:
+    """The port of the host, as either tool writes it."""
+    (port,) = service["ports"]
+    return f"{port.get('host_ip', '')}:{port['published']}" if isinstance(port, dict) else port.rpartition(":")[0]
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_the_file_resolves(name: str) -> None:
+    made = config(FILES[0], profile=name, DOCS_PORT="8099", PUBLIC_URL="https://tracker.example.com")
+    assert set(profile(name)) <= set(made["services"])
+    assert published(made["services"]["docs"]) == "127.0.0.1:8099"
+    if name == "prod":
+        api = made["services"]["api"]
+        assert api["environment"]["PUBLIC_URL"] == "https://tracker.example.com"
+        assert api["environment"]["ENVIRONMENT"] == "production", "what services share is merged in"
+        assert api["read_only"] is True
+        assert made["services"]["postgres"]["image"] == "timescale/timescaledb-ha:pg17"
+
+
+def test_the_fetchers_resolve_with_and_without_the_simulator() -> None:
+    made = config(FILES[1], REDIS_URL="rediss://elsewhere:6380")
+    assert made["services"]["report-fetcher"]["environment"]["REDIS_URL"] == "rediss://elsewhere:6380"
+    smoke = config(FILES[1], ROOT / "deploy" / "compose.smoke.yaml", SMOKE_FOLDER="/srv/smoke")
+    assert smoke["services"]["anisette"]["image"] == "tracker/sim:latest"
+    fetcher = smoke["services"]["report-fetcher"]
+    assert fetcher["environment"]["ENVIRONMENT"] == "production", "laid over, not in the place of"
+    assert fetcher["environment"]["PROVIDER_PROFILE"] == "/smoke/profile.json"
+    assert len(fetcher["volumes"]) == len(made["services"]["report-fetcher"]["volumes"]) + 1
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -99,6 +155,32 @@ def test_environment_is_known(path: Path, name: str) -> None:
     for variable in services(path)[name].get("environment", {}):
         plain = variable.removesuffix("_FILE")
         assert plain in known or variable in FOREIGN or variable in SCRIPTS, variable
+
+
+IMAGES = {
+    name: text
+    for name, text in re.findall(r"^FROM \S+ AS (\w+)$(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL)
+}
+SERVED = ("trackerd", "web", "docs", "sim", "postgres", "redis")
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_images_are_small_and_humble(name: str) -> None:
+    """What deploy/smoke.py sees of the built images, as far as the Dockerfile says it."""
+    text = IMAGES[name]
+    assert re.search(r"^USER (?!root$|0$)\S+$", text, re.MULTILINE), "runs as a user of its own"
+    assert re.search(r"^HEALTHCHECK --interval=\d+s --timeout=\d+s", text, re.MULTILINE)
+    assert re.search(r"^ENTRYPOINT|^CMD", text, re.MULTILINE)
+    for install in re.findall(r"apt-get install.*", text):
+        assert "--no-install-recommends" in install
+        assert not re.search(r"\b(gcc|clang|make|build-essential|lib\S+-dev|npm)\b", install), "no compiler"
+        assert "rm -rf /var/lib/apt/lists/*" in text, "no list of packages"
+    base = re.search(rf"^FROM (\S+) AS {name}$", DOCKERFILE, re.MULTILINE)
+    assert base and base[1] in ("scratch", "${BASE}"), "not on a stage that has compilers"
+
+
+def test_images_keep_their_health_checks() -> None:
+    assert "buildah bud --format docker" in (ROOT / "deploy" / "images.sh").read_text(), "OCI images have none"
 
 
 def test_what_is_asked_of_the_operator_is_explained() -> None:
