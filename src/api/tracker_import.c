@@ -1,18 +1,17 @@
-/* Import of trackers from key files: CSV row by row, JSON and .keys as they are small. All or nothing. */
+/* Import of trackers: CSV row by row here, the other files in tracker_keyfile.c. All or nothing. */
 #include "api/tracker_import.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "api/app.h"
-#include "api/tracker_load.h"
 #include "base/csv.h"
 #include "base/encode.h"
 #include "base/parse.h"
-#include "findmy/keyfile.h"
+#include "findmy/keys.h"
 
-static const char *const formats[] = { "csv", "json", "keys", NULL };
-enum format { FORMAT_CSV, FORMAT_JSON, FORMAT_KEYS };
+static const char *const formats[] = { "csv", "json", "keys", "plist", NULL };
+enum format { FORMAT_CSV, FORMAT_JSON, FORMAT_KEYS, FORMAT_PLIST };
 
 #define CSV_HEADER "ID/Name,Advertisement Key,Private Key,Hashed Adv Key,MAC Address\r\n"
 
@@ -242,50 +241,6 @@ static bool import_csv(struct load *load, struct upload_part file)
     return true;
 }
 
-/* ---- key files ---- */
-
-static bool add_key(struct load *load, const struct keyfile_key *key, int64_t row, const char **last)
-{
-    char mac_text[FINDMY_MAC_TEXT];
-    uint8_t mac[FINDMY_MAC_SIZE];
-    findmy_mac(key->public_key.adv, mac);
-    struct load_item item = { .row = row,
-                              .name = key->name != NULL ? key->name : findmy_mac_text(mac, mac_text),
-                              .private_key = key->private_key,
-                              .public_key = key->public_key };
-    if (!key->has_private) {
-        load_error(load, row, "private_key", "required", "the file holds only the public key");
-        load_skip(load);
-        return true;
-    }
-    /* The main key of a tag may stand in the file twice and is taken once: then its others have no tracker.
-     */
-    item.more = key->role == KEY_ROLE_ADDITIONAL && key->name != NULL && *last != NULL &&
-                strcmp(key->name, *last) == 0;
-    *last = key->name;
-    return load_add(load, &item);
-}
-
-static bool import_keyfile(struct request *req, struct load *load, struct upload_part part)
-{
-    struct error err;
-    struct keyfile file = { 0 };
-    if (!keyfile_parse(req->arena, KEYFILE_AUTO, part.data, part.len, &file, &err)) {
-        load_error(load, 0, "", err.code, "%s", err.message);
-        return true;
-    }
-    if (file.accessory_count > 0 || file.derivation_count > 0)
-        load_error(load, 0, "", "unsupported",
-                   "the file holds tags with rolling keys; only static keys are taken");
-    else if (file.key_count == 0)
-        load_error(load, 0, "", "empty", "the file holds no keys");
-    const char *last = NULL;
-    for (size_t i = 0; i < file.key_count; i++)
-        if (!add_key(load, &file.keys[i], (int64_t)i + 1, &last))
-            return false;
-    return true;
-}
-
 /* ---- the request ---- */
 
 struct options {
@@ -308,6 +263,12 @@ static void take_id(struct request *req, const struct upload *upload, const char
         problem_field(req, name, "invalid", "must be an id");
 }
 
+static bool starts_with(struct upload_part file, size_t at, const char *text)
+{
+    size_t len = strlen(text);
+    return file.len - at >= len && memcmp(file.data + at, text, len) == 0;
+}
+
 /* By the option, the media type, or the look of it. */
 static enum format format_of(struct request *req, const struct upload *upload)
 {
@@ -315,7 +276,7 @@ static enum format format_of(struct request *req, const struct upload *upload)
     if (text != NULL) {
         int index = word_index(formats, text);
         if (index < 0)
-            problem_field(req, "format", "invalid", "must be csv, json or keys");
+            problem_field(req, "format", "invalid", "must be csv, json, keys or plist");
         return index < 0 ? FORMAT_CSV : (enum format)index;
     }
     if (strcmp(upload->type, "text/csv") == 0)
@@ -327,6 +288,8 @@ static enum format format_of(struct request *req, const struct upload *upload)
         at++;
     if (at < upload->file.len && (upload->file.data[at] == '[' || upload->file.data[at] == '{'))
         return FORMAT_JSON;
+    if (starts_with(upload->file, at, "<") || starts_with(upload->file, at, "bplist"))
+        return FORMAT_PLIST;
     while (line < upload->file.len && upload->file.data[line] != '\n')
         line++;
     return line > 0 && memchr(upload->file.data, ',', line) != NULL ? FORMAT_CSV : FORMAT_KEYS;
@@ -396,7 +359,7 @@ static bool run_import(struct request *req, struct load *load, const struct uplo
                        const struct options *options)
 {
     bool read = options->format == FORMAT_CSV ? import_csv(load, upload->file)
-                                              : import_keyfile(req, load, upload->file);
+                                              : tracker_keyfile_load(req, load, upload->file);
     if (!read || !load_finish(load) || load_counts(load).errors > 0 || options->dry_run)
         return false;
     return load_conclude(load, "import");
@@ -474,8 +437,9 @@ const struct route tracker_import_routes[] = {
       .tag = "trackers",
       .summary = "Import trackers from a file of keys",
       .about =
-          "CSV by the template, accessory lists of OpenHaystack and macless-haystack (JSON), or .keys files; as "
-          "the part `file` of a form or as the whole body. All or nothing: every row must have a private key "
+          "CSV by the template, accessory lists of OpenHaystack and macless-haystack (JSON), .keys files, or an "
+          "accessory with rolling keys (FindMy.py JSON, property list of macOS); as the part `file` of a form or "
+          "as the whole body. All or nothing: every row must have a private key "
           "to which the other columns belong, and name, address and key that no other tracker has. Up to "
           "200,000 rows of CSV, 20,000 keys of the other forms. The first 1,000 errors are listed by row: the "
           "line of a CSV file, the number of the key in others.",

@@ -2,6 +2,7 @@
 #ifndef API_TRACKER_IMPORT_H
 #define API_TRACKER_IMPORT_H
 
+#include "api/tracker_load.h"
 #include "http/route.h"
 
 extern const struct route tracker_import_routes[], tracker_key_routes[];
@@ -32,5 +33,10 @@ MUST_CHECK bool upload_open(struct request *req, struct upload *upload);
 
 /* An option from the query or else from the form; NULL when it is in neither. */
 const char *upload_option(struct request *req, const struct upload *upload, const char *name);
+
+/* ---- key files (tracker_keyfile.c) ---- */
+
+/* Add the trackers of a JSON, .keys or property list file, or note what is wrong with it. False: answered. */
+MUST_CHECK bool tracker_keyfile_load(struct request *req, struct load *load, struct upload_part part);
 
 #endif

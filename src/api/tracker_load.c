@@ -13,32 +13,30 @@
 #include "api/audit.h"
 #include "api/db_problem.h"
 #include "api/resources.h"
+#include "api/seen.h"
 #include "base/encode.h"
 
 /* Further keys of one tracker; they may fill a batch beyond LOAD_BATCH. */
 #define MAX_MORE   1000
 #define BATCH_ROOM (LOAD_BATCH + MAX_MORE)
 
-#define SEALED_SIZE (FINDMY_PRIVATE_SIZE + SEAL_OVERHEAD)
+/* A private key, or what a rolling accessory's keys follow from. */
+#define SECRET_MAX ROLLING_SECRET_SIZE
+#define SEALED_MAX (SECRET_MAX + SEAL_OVERHEAD)
 
-/* ---- which values were seen ---- */
-
-/* A set of keyed 64-bit fingerprints with the row where each was first seen: 16 bytes a value instead of the
- * values. Two of 200,000 values collide with probability 10^-9. */
-struct seen {
-    struct {
-        uint64_t print; /* 0: free */
-        int64_t row;
-    } * slots;
-    size_t size, count; /* size is a power of two */
-};
+/* Of a row that has no accessory's times. */
+#define NO_TIME INT64_MIN
 
 struct batch_item {
     int64_t row;
-    char *name; /* in the batch's arena; of a further key that of its tracker */
-    struct findmy_public public_key;
-    char mac[FINDMY_MAC_TEXT];
-    uint8_t sealed[SEALED_SIZE];
+    const char *name; /* in the batch's arena; of a further key that of its tracker */
+    bool rolling;
+    uint8_t hash[FINDMY_HASH_SIZE];  /* of the advertisement key, or a rolling accessory's fingerprint */
+    struct findmy_public public_key; /* unless rolling */
+    char mac[FINDMY_MAC_TEXT];       /* unless rolling: such a tag changes its address */
+    uint8_t sealed[SEALED_MAX];
+    size_t sealed_len;
+    int64_t paired_at, aligned_at, aligned_index; /* NO_TIME: none */
     bool more;
 };
 
@@ -50,9 +48,8 @@ struct load_fault {
 struct load {
     struct request *req;
     int64_t client_id, run_id;
-    uint8_t print_key[crypto_shorthash_KEYBYTES];
-    struct seen names, keys;
-    struct arena *texts; /* names of the current batch */
+    struct seen names, keys; /* of the whole file */
+    struct arena *texts;     /* names of the current batch */
     struct batch_item *batch;
     size_t batch_count;
     bool skip_more; /* the tracker that was added last is at fault: its further keys are not added */
@@ -66,48 +63,9 @@ struct load {
 static void free_load(void *object)
 {
     struct load *load = object;
-    free(load->names.slots);
-    free(load->keys.slots);
+    seen_free(&load->names);
+    seen_free(&load->keys);
     arena_free(load->texts);
-}
-
-static void seen_grow(struct seen *seen)
-{
-    struct seen old = *seen;
-    seen->size = old.size == 0 ? 1024 : old.size * 2;
-    seen->slots = calloc(seen->size, sizeof(*seen->slots));
-    if (seen->slots == NULL)
-        abort();
-    for (size_t i = 0; i < old.size; i++) {
-        if (old.slots[i].print == 0)
-            continue;
-        size_t at = old.slots[i].print & (seen->size - 1);
-        while (seen->slots[at].print != 0)
-            at = (at + 1) & (seen->size - 1);
-        seen->slots[at].print = old.slots[i].print;
-        seen->slots[at].row = old.slots[i].row;
-    }
-    free(old.slots);
-}
-
-/* The row where the value was seen before, or 0, and then it is seen now. */
-static int64_t seen_before(struct load *load, struct seen *seen, const void *value, size_t len, int64_t row)
-{
-    uint8_t hash[crypto_shorthash_BYTES];
-    uint64_t print;
-    crypto_shorthash(hash, value, len, load->print_key);
-    memcpy(&print, hash, sizeof(print));
-    print |= print == 0;
-    if (seen->count * 2 >= seen->size)
-        seen_grow(seen);
-    size_t at = print & (seen->size - 1);
-    for (; seen->slots[at].print != 0; at = (at + 1) & (seen->size - 1))
-        if (seen->slots[at].print == print)
-            return seen->slots[at].row;
-    seen->slots[at].print = print;
-    seen->slots[at].row = row;
-    seen->count++;
-    return 0;
 }
 
 /* ---- begin ---- */
@@ -138,7 +96,6 @@ struct load *load_new(struct request *req, int64_t client_id, int64_t run_id)
     load->req = req;
     load->client_id = client_id;
     load->run_id = run_id;
-    crypto_shorthash_keygen(load->print_key);
     load->texts = arena_new();
     load->batch = arena_zalloc(req->arena, BATCH_ROOM, sizeof(*load->batch));
     load->faults = arena_zalloc(req->arena, LOAD_MAX_ERRORS, sizeof(*load->faults));
@@ -209,7 +166,7 @@ struct load_counts load_counts(const struct load *load)
 
 /* Array literals of a batch, in the order of the parameters. */
 struct arrays {
-    struct buf rows, names, macs, adverts, sealed, more;
+    struct buf rows, names, macs, adverts, prints, sealed, paired, aligned, indices, more;
 };
 
 static void put_quoted(struct buf *out, const char *text)
@@ -225,15 +182,45 @@ static void put_quoted(struct buf *out, const char *text)
 
 static void put_bytes(struct buf *out, const uint8_t *bytes, size_t len)
 {
-    char hex[HEX_SIZE(SEALED_SIZE)];
+    char hex[HEX_SIZE(SEALED_MAX)];
     hex_encode(bytes, len, hex);
     buf_printf(out, "\"\\\\x%s\"", hex);
 }
 
+static void put_time(struct buf *out, int64_t time)
+{
+    char text[RFC3339_SIZE];
+    if (time == NO_TIME)
+        buf_puts(out, "NULL");
+    else
+        buf_printf(out, "\"%s\"", time_format(time, text));
+}
+
+/* What a static key has and an accessory has not, and the other way round. */
+static void put_keys(struct arrays *arrays, const struct batch_item *item)
+{
+    if (item->rolling) {
+        buf_puts(&arrays->macs, "NULL");
+        buf_puts(&arrays->adverts, "NULL");
+        put_bytes(&arrays->prints, item->hash, sizeof(item->hash));
+    } else {
+        put_quoted(&arrays->macs, item->mac);
+        put_bytes(&arrays->adverts, item->public_key.adv, sizeof(item->public_key.adv));
+        buf_puts(&arrays->prints, "NULL");
+    }
+    put_time(&arrays->paired, item->paired_at);
+    put_time(&arrays->aligned, item->aligned_at);
+    if (item->aligned_at == NO_TIME)
+        buf_puts(&arrays->indices, "NULL");
+    else
+        buf_printf(&arrays->indices, "%" PRId64, item->aligned_index);
+}
+
 static struct buf *array_at(struct arrays *arrays, size_t i)
 {
-    struct buf *all[] = { &arrays->rows,    &arrays->names,  &arrays->macs,
-                          &arrays->adverts, &arrays->sealed, &arrays->more };
+    struct buf *all[] = { &arrays->rows,    &arrays->names,  &arrays->macs,   &arrays->adverts,
+                          &arrays->prints,  &arrays->sealed, &arrays->paired, &arrays->aligned,
+                          &arrays->indices, &arrays->more };
     return i < ARRAY_LEN(all) ? all[i] : NULL;
 }
 
@@ -245,9 +232,8 @@ static void arrays_fill(struct arrays *arrays, const struct load *load)
             buf_putc(array_at(arrays, n), i == 0 ? '{' : ',');
         buf_printf(&arrays->rows, "%zu", i);
         put_quoted(&arrays->names, item->name);
-        put_quoted(&arrays->macs, item->mac);
-        put_bytes(&arrays->adverts, item->public_key.adv, sizeof(item->public_key.adv));
-        put_bytes(&arrays->sealed, item->sealed, sizeof(item->sealed));
+        put_keys(arrays, item);
+        put_bytes(&arrays->sealed, item->sealed, item->sealed_len);
         buf_putc(&arrays->more, item->more ? 't' : 'f');
     }
     for (size_t n = 0; array_at(arrays, n) != NULL; n++)
@@ -264,15 +250,18 @@ static void arrays_free(struct arrays *arrays)
  * faults of a file are found in one pass. A key that clashes may be of a tenant whom the caller does not see.
  */
 static const char write_sql[] =
-    "WITH input AS MATERIALIZED (SELECT * FROM unnest($3::bigint[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], "
-    "$8::boolean[]) AS i (at, name, mac, advert, sealed, more)), "
+    "WITH input AS MATERIALIZED (SELECT *, coalesce(sha256(advert), print) AS hash FROM unnest($3::bigint[], $4::text[], "
+    "$5::text[], $6::bytea[], $7::bytea[], $8::bytea[], $9::timestamptz[], $10::timestamptz[], $11::bigint[], "
+    "$12::boolean[]) AS i (at, name, mac, advert, print, sealed, paired, aligned, index, more)), "
     "made AS (INSERT INTO trackers (client_id, production_run_id, name, mac_address) "
     "SELECT $1, nullif($2, 0), name, mac FROM input WHERE NOT more ORDER BY at ON CONFLICT DO NOTHING "
     "RETURNING id, name), "
-    "keyed AS (INSERT INTO tracker_keys (client_id, tracker_id, advertisement_key, private_key_sealed, master_key_id) "
-    "SELECT $1, made.id, i.advert, i.sealed, $9 FROM input i JOIN made USING (name) ORDER BY i.at "
-    "ON CONFLICT ON CONSTRAINT tracker_keys_one_tracker_at_a_time DO NOTHING RETURNING advertisement_key) "
-    "SELECT i.at, made.id, EXISTS (SELECT FROM keyed WHERE keyed.advertisement_key = i.advert) "
+    "keyed AS (INSERT INTO tracker_keys (client_id, tracker_id, kind, advertisement_key, fingerprint, private_key_sealed, "
+    "master_key_id, paired_at, alignment_at, alignment_index) SELECT $1, made.id, CASE WHEN i.advert IS NULL THEN "
+    "'rolling' ELSE 'static' END, i.advert, i.print, i.sealed, $13, i.paired, i.aligned, i.index "
+    "FROM input i JOIN made USING (name) ORDER BY i.at "
+    "ON CONFLICT ON CONSTRAINT tracker_keys_one_tracker_at_a_time DO NOTHING RETURNING key_hash) "
+    "SELECT i.at, made.id, EXISTS (SELECT FROM keyed WHERE keyed.key_hash = i.hash) "
     "FROM input i LEFT JOIN made USING (name) ORDER BY i.at";
 
 /* Which of the columns was it? The rows of this batch that were written are seen too, but clash with none. */
@@ -318,7 +307,7 @@ static bool judge(struct load *load, const struct arrays *arrays, const struct r
             clashes[i] = !item->more;
             any = true;
         } else if (!keyed) {
-            load_error(load, item->row, "advertisement_key", "already_exists",
+            load_error(load, item->row, item->rolling ? "master_key" : "advertisement_key", "already_exists",
                        "another tracker has this key");
         } else if (load->made != NULL && !item->more) {
             load->made(load->made_to, rows_int(rows, i, 1), item->name, &item->public_key);
@@ -335,10 +324,11 @@ static bool flush(struct load *load)
     struct arrays arrays = { 0 };
     arrays_fill(&arrays, load);
     hex_encode(load->req->app->sealer.key_ids[0], 4, key_id);
-    struct rows *rows = db_query(load->req->db, write_sql, "iisssssss", load->client_id, load->run_id,
-                                 buf_text(&arrays.rows), buf_text(&arrays.names), buf_text(&arrays.macs),
-                                 buf_text(&arrays.adverts), buf_text(&arrays.sealed), buf_text(&arrays.more),
-                                 key_id);
+    struct rows *rows = db_query(
+        load->req->db, write_sql, "iisssssssssss", load->client_id, load->run_id, buf_text(&arrays.rows),
+        buf_text(&arrays.names), buf_text(&arrays.macs), buf_text(&arrays.adverts), buf_text(&arrays.prints),
+        buf_text(&arrays.sealed), buf_text(&arrays.paired), buf_text(&arrays.aligned),
+        buf_text(&arrays.indices), buf_text(&arrays.more), key_id);
     bool done = rows_ok(rows);
     if (!done)
         reply_write_problem(load->req, &trackers_resource, rows);
@@ -375,33 +365,81 @@ static bool name_is_new(struct load *load, const struct load_item *item)
         char c = item->name[i];
         folded[i] = c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
     }
-    int64_t row = seen_before(load, &load->names, folded, len, item->row);
+    int64_t row = seen_before(&load->names, folded, len, item->row);
     if (row != 0)
         load_error(load, item->row, "name", "duplicate", "stands in row %" PRId64 " too", row);
     return row == 0;
 }
 
+/* By what a key is owned once: the hash of its advertisement key, or of an accessory's master key. */
+static void item_hash(const struct load_item *item, uint8_t hash[FINDMY_HASH_SIZE])
+{
+    if (item->accessory != NULL)
+        crypto_hash_sha256(hash, item->accessory->master, sizeof(item->accessory->master));
+    else
+        memcpy(hash, item->public_key.hash, FINDMY_HASH_SIZE);
+}
+
 static bool item_valid(struct load *load, const struct load_item *item)
 {
+    uint8_t hash[FINDMY_HASH_SIZE];
+    item_hash(item, hash);
     bool valid = item->more || (name_valid(load, item) && name_is_new(load, item));
-    int64_t row = seen_before(load, &load->keys, item->public_key.hash, sizeof(item->public_key.hash),
-                              item->row);
+    int64_t row = seen_before(&load->keys, hash, sizeof(hash), item->row);
     if (row != 0)
-        load_error(load, item->row, "private_key", "duplicate", "stands in row %" PRId64 " too", row);
+        load_error(load, item->row, item->accessory != NULL ? "master_key" : "private_key", "duplicate",
+                   "stands in row %" PRId64 " too", row);
     return valid && row == 0;
 }
 
-/* The context ties the sealed key to its advertisement key: see docs/developers/database.md. */
-static bool seal_key(struct load *load, const struct load_item *item, uint8_t sealed[SEALED_SIZE])
+static size_t put_secret(const struct load_item *item, uint8_t secret[SECRET_MAX])
+{
+    const struct keyfile_accessory *accessory = item->accessory;
+    if (accessory == NULL) {
+        memcpy(secret, item->private_key, FINDMY_PRIVATE_SIZE);
+        return FINDMY_PRIVATE_SIZE;
+    }
+    memcpy(secret, accessory->master, FINDMY_PRIVATE_SIZE);
+    memcpy(secret + FINDMY_PRIVATE_SIZE, accessory->skn, ROLLING_SEED_SIZE);
+    memcpy(secret + FINDMY_PRIVATE_SIZE + ROLLING_SEED_SIZE, accessory->sks, ROLLING_SEED_SIZE);
+    return ROLLING_SECRET_SIZE;
+}
+
+/* The context ties the sealed key to its hash: see docs/developers/database.md. */
+static bool seal_key(struct load *load, const struct load_item *item, struct batch_item *to)
 {
     char hash[HEX_SIZE(FINDMY_HASH_SIZE)], context[sizeof("tracker_key:") + sizeof(hash)];
-    hex_encode(item->public_key.hash, sizeof(item->public_key.hash), hash);
+    uint8_t secret[SECRET_MAX];
+    size_t len = put_secret(item, secret);
+    hex_encode(to->hash, sizeof(to->hash), hash);
     snprintf(context, sizeof(context), "tracker_key:%s", hash);
-    if (seal(&load->req->app->sealer, context, item->private_key, FINDMY_PRIVATE_SIZE, sealed))
+    bool sealed = seal(&load->req->app->sealer, context, secret, len, to->sealed);
+    wipe(secret, sizeof(secret));
+    to->sealed_len = len + SEAL_OVERHEAD;
+    if (sealed)
         return true;
     reply_problem(load->req, 503, "master_key_missing",
                   "The server has no MASTER_KEY, so it cannot keep private keys.");
     return false;
+}
+
+/* All but name and seal. */
+static void take_key(const struct load_item *item, struct batch_item *to)
+{
+    uint8_t mac[FINDMY_MAC_SIZE];
+    const struct keyfile_accessory *accessory = item->accessory;
+    to->row = item->row;
+    to->more = item->more;
+    to->rolling = accessory != NULL;
+    to->public_key = item->public_key;
+    item_hash(item, to->hash);
+    if (!to->rolling) {
+        findmy_mac(item->public_key.adv, mac);
+        findmy_mac_text(mac, to->mac);
+    }
+    to->paired_at = to->rolling ? accessory->paired_at : NO_TIME;
+    to->aligned_at = to->rolling && accessory->aligned ? accessory->alignment.at : NO_TIME;
+    to->aligned_index = to->rolling ? accessory->alignment.index : 0;
 }
 
 bool load_add(struct load *load, const struct load_item *item)
@@ -421,14 +459,11 @@ bool load_add(struct load *load, const struct load_item *item)
         return true;
     }
     struct batch_item *to = &load->batch[load->batch_count];
-    uint8_t mac[FINDMY_MAC_SIZE];
-    to->row = item->row;
-    to->public_key = item->public_key;
-    to->more = item->more;
-    to->name = item->more ? load->batch[load->batch_count - 1].name : arena_strdup(load->texts, item->name);
-    findmy_mac(item->public_key.adv, mac);
-    findmy_mac_text(mac, to->mac);
-    if (!seal_key(load, item, to->sealed))
+    const char *name = item->more ? load->batch[load->batch_count - 1].name
+                                  : arena_strdup(load->texts, item->name);
+    take_key(item, to);
+    to->name = name;
+    if (!seal_key(load, item, to))
         return false;
     load->batch_count++;
     return true;

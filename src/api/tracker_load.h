@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "findmy/keyfile.h"
 #include "findmy/keys.h"
 #include "http/request.h"
 
@@ -31,6 +32,7 @@ struct load_item {
     const uint8_t *private_key; /* FINDMY_PRIVATE_SIZE */
     struct findmy_public public_key;
     bool more; /* another key of the tracker that was added last; name is ignored */
+    const struct keyfile_accessory *accessory; /* its rolling keys instead of a key; otherwise NULL */
 };
 
 struct load;

@@ -66,6 +66,8 @@ struct config {
     /* fetching */
     int64_t fetch_interval, fetch_cycle, fetch_keys_per_request, fetch_lease;
     const char *excluded_reports;
+    bool record_answers;
+    int64_t recording_retention;
 };
 
 enum config_type {

@@ -186,6 +186,8 @@ const struct setting config_settings[] = {
          "A worker that has not come back after this is taken for dead, and its trackers and account are free again."),
     WORD("EXCLUDED_REPORTS", excluded_reports, "keep", "keep|drop", "Apple",
          "Reports inside an exclusion area: `keep` stores them with a flag, for admins only; `drop` only counts them."),
+    BOOL("RECORD_ANSWERS", record_answers, "false", "Apple", "Workers keep Apple's answers, sealed, for `trackerd report recordings`: at most 500, for RECORDING_RETENTION."),
+    SPAN("RECORDING_RETENTION", recording_retention, "7d", HOURS(1), DAYS(90), "Apple", "Recorded answers are deleted after this long."),
     TEXT("PROVIDER_PROFILE", provider_profile, "", "Apple", "File with a provider profile (JSON) that replaces the built-in one."),
 };
 /* clang-format on */

@@ -195,11 +195,11 @@ static const struct command decrypt = {
     .run = run_decrypt,
 };
 
-static const struct command *const parts[] = { &decrypt, &cmd_report_fetch, NULL };
+static const struct command *const parts[] = { &decrypt, &cmd_report_fetch, &cmd_report_recordings, NULL };
 
 const struct command cmd_report = {
     .name = "report",
     .summary = "decrypt location reports, fetch them from Apple",
-    .help = "Usage: trackerd report decrypt|fetch ...\n",
+    .help = "Usage: trackerd report decrypt|fetch|recordings ...\n",
     .parts = parts,
 };

@@ -20,6 +20,7 @@ struct client {
     struct http_client *inner; /* NULL: replaying */
     const struct sealer *sealer;
     const struct clock *clock;
+    struct buf *lines; /* NULL: into the file */
     int fd;
 };
 
@@ -62,14 +63,24 @@ static bool write_all(int fd, const void *data, size_t len)
     return true;
 }
 
-static bool write_frame(struct client *client, const struct buf *plain, struct arena *arena)
+static bool write_frame(int fd, const struct sealer *sealer, const char *plain, size_t plain_len,
+                        struct arena *arena)
 {
-    size_t len = plain->len + SEAL_OVERHEAD;
+    size_t len = plain_len + SEAL_OVERHEAD;
     uint8_t *frame = arena_alloc(arena, 4 + len);
     for (int i = 0; i < 4; i++)
         frame[i] = (uint8_t)(len >> (24 - 8 * i));
-    return !plain->overflow && seal(client->sealer, CONTEXT, plain->data, plain->len, frame + 4) &&
-           write_all(client->fd, frame, 4 + len);
+    return seal(sealer, CONTEXT, plain, plain_len, frame + 4) && write_all(fd, frame, 4 + len);
+}
+
+static bool keep(struct client *client, const struct buf *plain, struct arena *arena)
+{
+    if (client->lines == NULL)
+        return !plain->overflow && write_frame(client->fd, client->sealer, plain->data, plain->len, arena);
+    buf_append(client->lines, plain->data, plain->len);
+    buf_putc(client->lines, '\n');
+    client->lines->overflow |= plain->overflow;
+    return true;
 }
 
 static bool record_request(struct http_client *self, const struct http_out *req, struct http_in *resp,
@@ -93,7 +104,7 @@ static bool record_request(struct http_client *self, const struct http_out *req,
         json_put_text(&json, "message", local.message);
     }
     json_end_object(&json);
-    bool written = write_frame(client, &plain, arena);
+    bool written = keep(client, &plain, arena);
     buf_wipe(&plain);
     if (!written)
         return error_set(err, "record_write", "the answer could not be recorded");
@@ -254,4 +265,38 @@ struct http_client *replay_new(const char *path, const struct sealer *sealer, st
         client->sealer = sealer;
     }
     return base;
+}
+
+struct http_client *record_lines_new(struct arena *arena, struct http_client *inner, struct buf *lines,
+                                     const struct clock *clock)
+{
+    struct client *client = arena_zalloc(arena, 1, sizeof(*client));
+    client->base.request = record_request;
+    client->inner = inner;
+    client->clock = clock;
+    client->lines = lines;
+    return &client->base;
+}
+
+bool record_write_file(const char *path, const char *lines, size_t len, const struct sealer *sealer,
+                       struct error *err)
+{
+    if (!has_key(sealer, err))
+        return false;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set(err, "record_open", "cannot create %s: %s", path, strerror(errno));
+    struct arena *arena = arena_new();
+    bool ok = true;
+    while (ok && len > 0) {
+        const char *end = memchr(lines, '\n', len);
+        size_t line = end != NULL ? (size_t)(end - lines) : len, step = end != NULL ? line + 1 : line;
+        ok = write_frame(fd, sealer, lines, line, arena);
+        arena_reset(arena);
+        lines += step;
+        len -= step;
+    }
+    arena_free(arena);
+    ok = close(fd) == 0 && ok;
+    return ok || error_set(err, "record_write", "cannot write %s", path);
 }

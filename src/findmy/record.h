@@ -5,6 +5,7 @@
 #ifndef FINDMY_RECORD_H
 #define FINDMY_RECORD_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/seal.h"
 #include "base/timeutil.h"
@@ -24,5 +25,18 @@ MUST_CHECK struct http_client *record_new(struct http_client *inner, const char 
 /* A client that answers from a file: each request gets the next frame with its method and address. Fails with
  * "record_end" when there is none. NULL with "record_open" or "record_damaged". */
 MUST_CHECK struct http_client *replay_new(const char *path, const struct sealer *sealer, struct error *err);
+
+/* ---- in memory, for a worker, which keeps recordings in the database ---- */
+
+/* A client that asks `inner` and appends its answers to *lines, one JSON object a line; lines->max bounds
+ * them, and what does not fit shows as lines->overflow. Unlike a file it never makes a request fail. It lives
+ * in the arena; what it was given is borrowed for as long. */
+struct http_client *record_lines_new(struct arena *arena, struct http_client *inner, struct buf *lines,
+                                     const struct clock *clock);
+
+/* Such lines as a new file for replay_new. Errors "record_open" (also when the file exists), "record_write".
+ */
+MUST_CHECK bool record_write_file(const char *path, const char *lines, size_t len,
+                                  const struct sealer *sealer, struct error *err);
 
 #endif

@@ -21,6 +21,9 @@
 #define ROLLING_SLOT          MINUTES(15)
 #define ROLLING_SLOTS_PER_DAY 96
 
+/* What is sealed of an accessory: master key, SKN, SKS, one behind the other. */
+#define ROLLING_SECRET_SIZE (FINDMY_PRIVATE_SIZE + 2 * ROLLING_SEED_SIZE)
+
 /* Apple has been seen one slot ahead of what the clock says; a few more cost next to nothing. */
 #define ROLLING_SLACK 4
 

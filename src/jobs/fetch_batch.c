@@ -10,6 +10,7 @@
 #include "jobs/failure.h"
 #include "jobs/fetch_settle.h"
 #include "jobs/jobs.h"
+#include "jobs/recordings.h"
 #include "tasks/queue.h"
 
 /* Apple holds a report for seven days. An answer without any for a tracker that was heard within this time is
@@ -193,7 +194,11 @@ static bool ask(struct fetch_batch *batch, const struct task_context *task, stru
         .to = batch->started_at,
         .max_requests = 1, /* the account's interval is counted by requests */
     };
+    struct recording recording = { 0 };
+    if (task->config->record_answers)
+        recording_begin(&recording, provider, batch->arena);
     fetch_run(batch->account.account, &batch->account.env, &job, batch->arena, &batch->result);
+    recording_keep(&recording, provider, task->db, batch->account.user->sealer, batch->id, batch->arena);
     batch->suspicious = looks_suspicious(batch);
     return open_reports(batch, strcmp(task->config->excluded_reports, "drop") == 0, err);
 }

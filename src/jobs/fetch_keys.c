@@ -9,9 +9,6 @@
 #include "base/timeutil.h"
 #include "jobs/failure.h"
 
-/* What is sealed of a rolling accessory: master key, SKN, SKS, one behind the other. */
-#define ROLLING_SECRET_SIZE (FINDMY_PRIVATE_SIZE + 2 * ROLLING_SEED_SIZE)
-
 /* Ids below which it is not worth asking for a part of a rolling key: three may be of its days. */
 #define ROLLING_MIN_ROOM 16
 

@@ -13,10 +13,13 @@
 #define BATCHES_KEPT  DAYS(90)
 #define MARKS_KEPT    DAYS(400)
 
+#define KEPT_BY_TASK_RETENTION      (-1)
+#define KEPT_BY_RECORDING_RETENTION (-2)
+
 /* Rows whose `since` lies further back than this are deleted. */
 struct leftover {
     const char *table, *since;
-    int64_t kept; /* microseconds; -1: TASK_RETENTION */
+    int64_t kept; /* microseconds; KEPT_BY_...: a setting */
 };
 
 static const struct leftover leftovers[] = {
@@ -25,7 +28,8 @@ static const struct leftover leftovers[] = {
     { "login_attempts", "first_at", ATTEMPTS_KEPT },
     { "idempotency_keys", "expires_at", 0 },
     { "auth_changes", "at", HOURS(1) },
-    { "tasks", "finished_at", -1 },
+    { "tasks", "finished_at", KEPT_BY_TASK_RETENTION },
+    { "provider_recordings", "recorded_at", KEPT_BY_RECORDING_RETENTION },
     { "fetch_batches", "started_at", BATCHES_KEPT },
     { "task_schedule_marks", "last_run_at", MARKS_KEPT },
 };
@@ -38,13 +42,20 @@ static const char *statement(struct arena *arena, const struct leftover *leftove
                         leftover->table, leftover->table, leftover->since);
 }
 
+static int64_t kept_for(const struct leftover *leftover, const struct config *config)
+{
+    return leftover->kept == KEPT_BY_TASK_RETENTION        ? config->task_retention
+           : leftover->kept == KEPT_BY_RECORDING_RETENTION ? config->recording_retention
+                                                           : leftover->kept;
+}
+
 static enum task_verdict tidy_run(struct task_context *task, json_t **result, struct error *err)
 {
     json_t *counts = json_object();
     bool failed = false;
     for (size_t i = 0; !failed && i < ARRAY_LEN(leftovers); i++) {
         const struct leftover *leftover = &leftovers[i];
-        int64_t kept = leftover->kept < 0 ? task->config->task_retention : leftover->kept, deleted = 0;
+        int64_t kept = kept_for(leftover, task->config), deleted = 0;
         size_t n = PIECE;
         const char *sql = statement(task->arena, leftover);
         task_progress(task, (int64_t)i, ARRAY_LEN(leftovers), leftover->table);
@@ -69,7 +80,7 @@ const struct task_type maintenance_tidy_task = {
     .name = "maintenance.tidy",
     .queue = "default",
     .about =
-        "Deletes expired sessions, reset links, sign-in attempts, idempotency keys, old tasks and fetch batches.",
+        "Deletes expired sessions, reset links, sign-in attempts, idempotency keys, old tasks, fetch batches and recordings.",
     .timeout = 1800,
     .max_attempts = 3,
     .run = tidy_run,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import plistlib
 import re
+import secrets
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -196,6 +200,74 @@ def test_a_file_without_header_shows_no_key(server: Stack, admin: httpx.Client, 
     answer = send(admin, tenant, ",".join(row_of("t", key)))
     assert errors(answer) == {(0, "", "unknown_column")}
     assert key["private_key"] not in answer.text
+
+
+def accessory(name: str | None = "Key ring", **fields: object) -> dict:
+    """A paired accessory as FindMy.py writes it."""
+    secrets_of = {
+        "master_key": "01" + secrets.token_hex(27),
+        "skn": secrets.token_hex(32),
+        "sks": secrets.token_hex(32),
+    }
+    paired = {"paired_at": "2026-01-02T03:04:05+00:00", "name": name, "identifier": "ID-7"}
+    return {"type": "accessory"} | secrets_of | paired | fields
+
+
+def test_rolling_accessory(server: Stack, admin: httpx.Client, db: psycopg.Connection, tenant: dict) -> None:
+    made_of = accessory(alignment_date="2026-02-03T04:05:06+00:00", alignment_index=3000)
+    result = taken(send(admin, tenant, json.dumps(made_of), "application/json"))
+    assert (result["rows"], result["trackers"], result["keys"], result["format"]) == (1, 1, 1, "json")
+    (tracker,) = walk(admin, "/trackers", client_id=tenant["id"])
+    assert tracker["name"] == "Key ring" and tracker["mac_address"] is None
+    (key,) = admin.get(f"/trackers/{tracker['id']}/keys").json()["items"]
+    assert key["kind"] == "rolling" and key["advertisement_key"] is None
+    row = db.execute(
+        "SELECT fingerprint, octet_length(private_key_sealed), paired_at::text, alignment_index, alignment_at::text"
+        " FROM tracker_keys WHERE tracker_id = %s",
+        (tracker["id"],),
+    ).fetchone()
+    fingerprint = hashlib.sha256(bytes.fromhex(made_of["master_key"])).digest()
+    assert row[0] == fingerprint and row[1] == 28 + 64 + 45 and row[3] == 3000
+    assert row[2].startswith("2026-01-02 03:04:05") and row[4].startswith("2026-02-03 04:05:06")
+    for text in (json.dumps(result), server.api_log.read_text()):
+        assert made_of["master_key"] not in text and made_of["skn"] not in text
+
+    # Owned once, whoever's it is; named by what it is called.
+    again = send(admin, tenant, json.dumps(made_of | {"name": "other"}), "application/json")
+    assert errors(again) == {(1, "master_key", "already_exists")}
+    taken(send(admin, tenant, json.dumps(accessory(None)), "application/json"))
+    assert [t["name"] for t in walk(admin, "/trackers", client_id=tenant["id"])] == ["Key ring", "ID-7"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"paired_at": "2999-01-01T00:00:00Z"}, (1, "paired_at", "invalid")),
+        ({"paired_at": "1970-01-01T00:00:00Z"}, (1, "paired_at", "invalid")),
+        ({"paired_at": None}, (0, "", "syntax")),
+        ({"name": None, "identifier": None}, (1, "name", "required")),
+        ({"master_key": "00" * 28}, (0, "", "key")),
+        ({"skn": "ab"}, (0, "", "key")),
+    ],
+)
+def test_broken_accessories(admin: httpx.Client, tenant: dict, fields: dict, error: tuple) -> None:
+    assert errors(send(admin, tenant, json.dumps(accessory(**fields)), "application/json")) == {error}
+
+
+def test_accessory_of_macos(admin: httpx.Client, tenant: dict) -> None:
+    """A decrypted record of searchpartyd, in both forms of property lists."""
+    for number, form in enumerate((plistlib.FMT_XML, plistlib.FMT_BINARY)):
+        record = {
+            "privateKey": {"key": {"data": b"\x04" + bytes(56) + b"\x01" + secrets.token_bytes(27)}},
+            "sharedSecret": {"key": {"data": secrets.token_bytes(32)}},
+            "secondarySharedSecret": {"key": {"data": secrets.token_bytes(32)}},
+            "pairingDate": datetime(2026, 1, 2, 3, 4, 5),
+            "identifier": f"UUID-{number}",
+            "model": "Tag",
+        }
+        result = taken(send(admin, tenant, plistlib.dumps(record, fmt=form), "application/octet-stream"))
+        assert (result["keys"], result["format"]) == (1, "plist")
+    assert {t["name"] for t in walk(admin, "/trackers", client_id=tenant["id"])} == {"UUID-0", "UUID-1"}
 
 
 def test_json_and_keys(server: Stack, admin: httpx.Client, db: psycopg.Connection, tenant: dict) -> None:

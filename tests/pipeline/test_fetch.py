@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 
@@ -356,6 +357,47 @@ def test_the_active_profile_of_the_database_is_used(system, sim, client_run):
     answer = system.call("POST", "/provider-profiles", 422, json=bad)
     assert "fetch.retry" in json.dumps(answer)
     system.call("DELETE", f"/provider-profiles/{row['id']}", 204)
+
+
+def test_answers_are_recorded_and_written_out(system, sim, client_run, tmp_path):
+    """By a worker with RECORD_ANSWERS: sealed in the database, opened by the command line, in the form that --replay takes."""
+    tracker, _ = system.add_tracker(*client_run, "recorded")
+    report(sim, "recorded", 5)
+    until("stored", lambda: stored(system, tracker) == 1)
+    assert system.one("SELECT count(*) FROM provider_recordings") == 0  # only when asked for
+    system.stack.settings["RECORD_ANSWERS"] = "true"
+    system.workers.pop().stop()
+    system.start_worker("fetch,history")
+    del system.stack.settings["RECORD_ANSWERS"]
+    newest = (
+        "SELECT id FROM provider_recordings WHERE fetch_batch_id IN (SELECT id FROM fetch_batches WHERE result = 'ok')"
+    )
+    (recording,) = until("recorded", lambda: system.rows(newest + " ORDER BY id DESC LIMIT 1"))[0]
+
+    sealed, key = system.rows("SELECT sealed, master_key_id FROM provider_recordings WHERE id = %s", recording)[0]
+    assert b"http" not in sealed and b"Payload" not in sealed and len(key) == 8
+    listed = system.stack.run("report", "recordings", login="worker_login").stdout.splitlines()
+    line = next(line.split("\t") for line in listed if line.startswith(f"{recording}\t"))
+    assert line[2] == str(len(sealed)) and line[4] == "ok"
+    shown = system.stack.run("report", "recordings", str(recording), login="worker_login").stdout.splitlines()
+    answer = json.loads(shown[-1])
+    assert answer["method"] == "POST" and answer["status"] == 200 and b"Payload" in base64.b64decode(answer["body"])
+    tape = tmp_path / "tape"
+    system.stack.run("report", "recordings", str(recording), "--out", str(tape), login="worker_login")
+    assert tape.stat().st_mode & 0o777 == 0o600 and b"Payload" not in tape.read_bytes()
+    again = system.stack.run(
+        "report", "recordings", str(recording), "--out", str(tape), login="worker_login", check=False
+    )
+    assert again.returncode == 1 and "cannot create" in again.stderr
+
+    # Old ones go with the hourly clean-up.
+    system.workers.pop().stop()
+    system.start_worker("fetch,history,default")
+    system.db.execute(
+        "UPDATE provider_recordings SET recorded_at = now() - interval '8 days' WHERE id = %s", (recording,)
+    )
+    system.stack.run("tasks", "run", "maintenance.tidy", "--wait", login="worker_login")
+    assert not system.rows("SELECT FROM provider_recordings WHERE id = %s", recording)
 
 
 def test_no_secret_in_the_logs(system):

@@ -8,6 +8,7 @@ import ctypes.util
 import hashlib
 import os
 import time
+from datetime import UTC, datetime
 
 from findmy_sim import crypto
 from system import report, until
@@ -58,14 +59,12 @@ def test_a_rolling_accessory_is_asked_for_slot_by_slot(system, sim, client_run):
     seen = (10, 25, 40, 55, 60 * 24 * 3, 60 * 24 * 6)
     for minutes in seen:
         report(sim, "paired", minutes)
-    tracker = tracker_row(system, *client_run, "paired")
-    fingerprint = hashlib.sha256(master).digest()
-    sealed = seal(system.stack.master_key, f"tracker_key:{fingerprint.hex()}", master + skn + sks)
-    system.db.execute(
-        "INSERT INTO tracker_keys (client_id, tracker_id, kind, fingerprint, private_key_sealed, master_key_id, paired_at)"
-        " VALUES (%s, %s, 'rolling', %s, %s, 'k', to_timestamp(%s))",
-        (client_run[0], tracker, fingerprint, sealed, paired),
-    )
+    client, run = client_run
+    accessory = {"type": "accessory", "name": "paired", "paired_at": datetime.fromtimestamp(paired, UTC).isoformat()}
+    accessory |= {"master_key": master.hex(), "skn": skn.hex(), "sks": sks.hex()}
+    path = f"/trackers/import?client_id={client}&production_run_id={run}"
+    assert system.call("POST", path, json=accessory)["keys"] == 1
+    tracker = system.one("SELECT id FROM trackers WHERE client_id = %s", client)
     until("the whole week", lambda: stored(system, tracker) == len(seen))
     until("fetched whole", lambda: system.one("SELECT last_fetched_at FROM trackers WHERE id = %s", tracker))
     index, slots_ago = system.rows(
