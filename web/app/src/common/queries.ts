@@ -17,6 +17,14 @@ const nextCursor = {
   getNextPageParam: (page: { next_cursor: string | null }) => page.next_cursor,
 };
 
+/** The clients that the user sees; who has more than a page of them is no customer. */
+export const clientsQuery = () =>
+  queryOptions({
+    queryKey: ['/api/v1/clients'],
+    queryFn: ({ signal }) =>
+      call(api.GET('/api/v1/clients', { params: { query: { limit: PAGE, sort: 'name' } }, signal })),
+  });
+
 export const trackerQuery = (id: number) =>
   queryOptions({
     queryKey: ['/api/v1/trackers', id],

@@ -226,7 +226,10 @@ const de: Translation<typeof en> = {
     saved: 'Sie bekommen ab jetzt Nachricht',
     stopped: 'Sie bekommen keine Nachricht mehr',
     none: 'Sie bekommen noch keine Nachrichten',
-    everything: 'Alles',
+    everythingOf: 'Alles von {{name}}',
+    whole: 'Ein ganzer Kunde',
+    wholeText: 'Nachricht zu jedem Tracker eines Kunden, auch zu denen, die noch kommen.',
+    mailAtAll: 'E-Mails an {{email}}, wo es gewünscht ist',
     change: 'Ändern',
   },
 };

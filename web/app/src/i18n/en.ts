@@ -221,7 +221,10 @@ export default {
     saved: 'You are told from now on',
     stopped: 'You are no longer told',
     none: 'You are not told of anything yet',
-    everything: 'Everything',
+    everythingOf: 'Everything of {{name}}',
+    whole: 'A whole client',
+    wholeText: 'Be told of every tracker of a client, of those that come later too.',
+    mailAtAll: 'Mail to {{email}} for the wishes that ask for it',
     change: 'Change',
   },
 };

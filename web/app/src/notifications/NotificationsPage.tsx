@@ -1,7 +1,7 @@
 // What the user was told, and what they are told of.
 import { api, call } from '@tracker/shared/api/client.ts';
-import type { Notification, Subscription } from '@tracker/shared/api/schema.d.ts';
-import { Button, buttonClass } from '@tracker/shared/ui/Button.tsx';
+import type { Notification } from '@tracker/shared/api/schema.d.ts';
+import { Button } from '@tracker/shared/ui/Button.tsx';
 import { Card, PageHead } from '@tracker/shared/ui/Card.tsx';
 import { cn } from '@tracker/shared/ui/cn.ts';
 import { Checkbox } from '@tracker/shared/ui/Input.tsx';
@@ -13,8 +13,8 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tansta
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { MoreButton } from '../common/MoreButton';
-import { runQuery, trackerQuery } from '../common/queries';
-import { NOTIFICATIONS, notificationsQuery, subscriptionsQuery, UNREAD, unreadQuery } from './queries';
+import { NOTIFICATIONS, notificationsQuery, UNREAD, unreadQuery } from './queries';
+import { WishesTab } from './WishesTab';
 
 const route = getRouteApi('/frame/notifications');
 
@@ -31,7 +31,7 @@ export function NotificationsPage() {
         onChange={(next) => void navigate({ search: next === 'wishes' ? { tab: 'wishes' } : {}, replace: true })}
         tabs={[
           { id: 'list', label: t('notifications.told'), content: <Told /> },
-          { id: 'wishes', label: t('notifications.wishes'), content: <Wishes /> },
+          { id: 'wishes', label: t('notifications.wishes'), content: <WishesTab /> },
         ]}
       />
     </div>
@@ -118,71 +118,6 @@ function Line({ row, onOpen }: { row: Notification; onOpen: () => void }) {
           <Time value={row.happened_at} />
         </span>
       </Link>
-    </li>
-  );
-}
-
-function Wishes() {
-  const { t } = useTranslation('app');
-  const subscriptions = useQuery(subscriptionsQuery());
-  return (
-    <Card flush>
-      <Await query={subscriptions}>
-        {({ items }) => (
-          <>
-            {items.length === 0 && (
-              <Empty title={t('subscription.none')}>
-                <p className="max-w-prose">{t('notifications.noneText')}</p>
-              </Empty>
-            )}
-            <ul className="divide-y divide-line">
-              {items.map((row) => (
-                <WishLine key={row.id} row={row} />
-              ))}
-            </ul>
-          </>
-        )}
-      </Await>
-    </Card>
-  );
-}
-
-function WishLine({ row }: { row: Subscription }) {
-  const { t } = useTranslation('app');
-  const tracker = useQuery({ ...trackerQuery(row.tracker_id ?? 0), enabled: row.tracker_id !== null });
-  const run = useQuery({ ...runQuery(row.production_run_id ?? 0), enabled: row.production_run_id !== null });
-  const whole = row.tracker_id === null && row.production_run_id === null;
-  const name = whole ? t('subscription.everything') : (tracker.data?.name ?? run.data?.name ?? '…');
-  const kinds = row.kinds.map((kind) => t(`notifications.kinds.${kind}`)).join(', ');
-  return (
-    <li className="flex flex-wrap items-center justify-between gap-3 px-4 py-3">
-      <div className="min-w-0 flex-1">
-        <p className="font-medium break-words">{name}</p>
-        <p className="text-muted">
-          {kinds}
-          {row.by_mail && ` · ${t('subscription.byMail')}`}
-        </p>
-      </div>
-      {row.tracker_id !== null && (
-        <Link
-          to="/trackers/$id"
-          params={{ id: row.tracker_id }}
-          search={{ tab: 'notify' }}
-          className={buttonClass('plain', true)}
-        >
-          {t('subscription.change')}
-        </Link>
-      )}
-      {row.production_run_id !== null && (
-        <Link
-          to="/runs/$id"
-          params={{ id: row.production_run_id }}
-          search={{ tab: 'notify' }}
-          className={buttonClass('plain', true)}
-        >
-          {t('subscription.change')}
-        </Link>
-      )}
     </li>
   );
 }

@@ -1,4 +1,4 @@
-// What the user wants to be told of one tracker or run: chosen here, kept as one subscription.
+// What the user wants to be told of one tracker or run, or of everything of a client: kept as one subscription.
 import { api, call } from '@tracker/shared/api/client.ts';
 import type { Subscription } from '@tracker/shared/api/schema.d.ts';
 import { Button } from '@tracker/shared/ui/Button.tsx';
@@ -15,15 +15,35 @@ import { NOTIFICATION_KINDS, type NotificationKind } from './kinds';
 import { SUBSCRIPTIONS, subscriptionsQuery } from './queries';
 
 export function SubscriptionCard({ subject }: { subject: Subject }) {
-  const { t } = useTranslation('app');
-  const subscriptions = useQuery(subscriptionsQuery(idTexts(subject)));
   return (
     <Card>
+      <SubscriptionEditor subject={subject} />
+    </Card>
+  );
+}
+
+interface EditorProps {
+  subject: Subject | { client_id: number };
+  /** After a change was saved. */
+  onDone?: () => void;
+}
+
+export function SubscriptionEditor({ subject, onDone }: EditorProps) {
+  const { t } = useTranslation('app');
+  const subscriptions = useQuery(subscriptionsQuery(idTexts(subject)));
+  // A client's are all that lie within it; the one for everything names neither tracker nor run.
+  const isCurrent = (row: Subscription) =>
+    !('client_id' in subject) || (row.tracker_id === null && row.production_run_id === null);
+  return (
+    <>
       <p className="max-w-prose pb-4 text-muted">{t('subscription.text')}</p>
       <Await query={subscriptions}>
-        {({ items: [current] }) => <SubscriptionForm key={current?.updated_at} subject={subject} current={current} />}
+        {({ items }) => {
+          const current = items.find(isCurrent);
+          return <SubscriptionForm key={current?.updated_at} subject={subject} current={current} onDone={onDone} />;
+        }}
       </Await>
-    </Card>
+    </>
   );
 }
 
@@ -33,15 +53,22 @@ interface Wish {
   by_mail: boolean;
 }
 
+interface FormProps {
+  subject: EditorProps['subject'];
+  current: Subscription | undefined;
+  onDone: (() => void) | undefined;
+}
+
 const USUAL: Wish = { kinds: ['delivered', 'left_delivery', 'silent'], silent_days: 7, by_mail: true };
 const MOST_DAYS = 365;
 
-function SubscriptionForm({ subject, current }: { subject: Subject; current: Subscription | undefined }) {
+function SubscriptionForm({ subject, current, onDone }: FormProps) {
   const { t } = useTranslation('app');
   const queries = useQueryClient();
   const [wish, setWish] = useState<Wish>(current ?? USUAL);
   const done = (message: string) => async () => {
     toast.success(message);
+    onDone?.();
     await queries.invalidateQueries({ queryKey: [SUBSCRIPTIONS] });
   };
   const onError = (error: unknown) => toast.error(error);

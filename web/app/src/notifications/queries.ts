@@ -27,7 +27,9 @@ export const notificationsQuery = (unreadOnly: boolean) =>
     getNextPageParam: (page) => page.next_cursor,
   });
 
-export const subscriptionsQuery = (subject: { tracker_id?: string; production_run_id?: string } = {}) =>
+export const subscriptionsQuery = (
+  subject: { client_id?: string; tracker_id?: string; production_run_id?: string } = {},
+) =>
   queryOptions({
     queryKey: [SUBSCRIPTIONS, subject],
     queryFn: ({ signal }) => call(api.GET(SUBSCRIPTIONS, { params: { query: { ...subject, limit: 500 } }, signal })),

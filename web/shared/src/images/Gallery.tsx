@@ -1,6 +1,6 @@
-// The images of a thing: small ones in a grid, one large on click, and for those who may: drop files to add, remove.
+// The images of a thing: small ones in a grid, one large on click, and for those who may: drop files to add, caption, order, remove.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { ImagePlus, Trash2 } from 'lucide-react';
+import { ImagePlus, Pencil, Trash2 } from 'lucide-react';
 import { useRef, useState, type DragEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api, call } from '../api/client';
@@ -10,10 +10,11 @@ import { cn } from '../ui/cn';
 import { confirm } from '../ui/confirm';
 import { Await, Empty } from '../ui/states';
 import { toast } from '../ui/toast';
+import { ImageDialog } from './ImageDialog';
 import { Lightbox } from './Lightbox';
-import { IMAGE_TYPES, MAX_IMAGE_BYTES, uploadImage, type Owner } from './upload';
+import { nextPosition } from './order';
+import { IMAGE_TYPES, IMAGES, MAX_IMAGE_BYTES, uploadImage, type Owner } from './upload';
 
-const PATH = '/api/v1/images';
 /** The addresses in an answer end after some hours; an open page asks for new ones long before. */
 const RENEW_MS = 30 * 60_000;
 
@@ -27,15 +28,16 @@ interface GalleryProps {
 export function Gallery({ owner, name, mayChange }: GalleryProps) {
   const { t } = useTranslation('shared');
   const [shown, setShown] = useState<number>();
+  const [edited, setEdited] = useState<number>();
   const query = { owner_kind: owner.kind, owner_id: String(owner.id), limit: 200 };
   const images = useQuery({
-    queryKey: [PATH, owner],
-    queryFn: ({ signal }) => call(api.GET(PATH, { params: { query }, signal })),
+    queryKey: [IMAGES, owner],
+    queryFn: ({ signal }) => call(api.GET(IMAGES, { params: { query }, signal })),
     refetchInterval: RENEW_MS,
   });
   return (
     <div className="flex flex-col gap-4">
-      {mayChange && <Upload owner={owner} />}
+      {mayChange && <Upload owner={owner} position={nextPosition(images.data?.items ?? [])} />}
       <Await query={images}>
         {({ items }) => (
           <>
@@ -48,6 +50,7 @@ export function Gallery({ owner, name, mayChange }: GalleryProps) {
                   label={imageLabel(t, image, index, items.length, name)}
                   mayChange={mayChange}
                   onOpen={() => setShown(index)}
+                  onEdit={() => setEdited(index)}
                 />
               ))}
             </ul>
@@ -60,6 +63,7 @@ export function Gallery({ owner, name, mayChange }: GalleryProps) {
               shown={shown}
               onShow={setShown}
             />
+            {edited !== undefined && <ImageDialog images={items} index={edited} onClose={() => setEdited(undefined)} />}
           </>
         )}
       </Await>
@@ -82,14 +86,15 @@ interface ThumbnailProps {
   label: string;
   mayChange: boolean;
   onOpen: () => void;
+  onEdit: () => void;
 }
 
-function Thumbnail({ image, label, mayChange, onOpen }: ThumbnailProps) {
+function Thumbnail({ image, label, mayChange, onOpen, onEdit }: ThumbnailProps) {
   const { t } = useTranslation('shared');
   const queries = useQueryClient();
   const remove = useMutation({
     mutationFn: () => call(api.DELETE('/api/v1/images/{id}', { params: { path: { id: image.id } } })),
-    onSuccess: () => queries.invalidateQueries({ queryKey: [PATH] }),
+    onSuccess: () => queries.invalidateQueries({ queryKey: [IMAGES] }),
     onError: (error) => toast.error(error),
   });
   const ask = async () => {
@@ -101,14 +106,23 @@ function Thumbnail({ image, label, mayChange, onOpen }: ThumbnailProps) {
       <button type="button" onClick={onOpen} className="block w-full overflow-hidden rounded-lg border border-line">
         <img src={image.urls['320']} alt={label} loading="lazy" className="aspect-square w-full object-cover" />
       </button>
+      {image.caption && <p className="pt-1 text-sm break-words text-muted">{image.caption}</p>}
       {mayChange && (
-        <IconButton
-          label={t('images.remove', { name: label })}
-          disabled={remove.isPending}
-          icon={<Trash2 aria-hidden className="size-4" />}
-          onClick={() => void ask()}
-          className="absolute top-1.5 right-1.5 bg-surface"
-        />
+        <div className="absolute top-1.5 right-1.5 flex gap-1.5">
+          <IconButton
+            label={t('images.editOf', { name: label })}
+            icon={<Pencil aria-hidden className="size-4" />}
+            onClick={onEdit}
+            className="bg-surface"
+          />
+          <IconButton
+            label={t('images.remove', { name: label })}
+            disabled={remove.isPending}
+            icon={<Trash2 aria-hidden className="size-4" />}
+            onClick={() => void ask()}
+            className="bg-surface"
+          />
+        </div>
       )}
     </li>
   );
@@ -119,7 +133,8 @@ interface Sending {
   part: number;
 }
 
-function Upload({ owner }: { owner: Owner }) {
+/** position: of the first new image; the others follow it. */
+function Upload({ owner, position }: { owner: Owner; position: number }) {
   const { t } = useTranslation('shared');
   const queries = useQueryClient();
   const input = useRef<HTMLInputElement>(null);
@@ -128,6 +143,7 @@ function Upload({ owner }: { owner: Owner }) {
 
   // One after the other: a phone's connection is not made faster by sharing it.
   const send = async (files: File[]) => {
+    let next = position;
     for (const file of files) {
       if (file.size > MAX_IMAGE_BYTES) {
         toast.error(t('images.tooLarge', { name: file.name, max: MAX_IMAGE_BYTES / 1024 / 1024 }));
@@ -135,13 +151,13 @@ function Upload({ owner }: { owner: Owner }) {
       }
       setSending({ name: file.name, part: 0 });
       try {
-        await uploadImage(owner, file, (part) => setSending({ name: file.name, part }));
+        await uploadImage(owner, file, next++, (part) => setSending({ name: file.name, part }));
       } catch (error) {
         toast.error(error);
       }
     }
     setSending(undefined);
-    await queries.invalidateQueries({ queryKey: [PATH] });
+    await queries.invalidateQueries({ queryKey: [IMAGES] });
   };
   const drop = (event: DragEvent) => {
     event.preventDefault();

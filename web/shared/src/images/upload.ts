@@ -10,19 +10,31 @@ export interface Owner {
   id: number;
 }
 
+/** Where images are; also the start of the keys under which they are cached. */
+export const IMAGES = '/api/v1/images';
+
 /** The server's own limit (see the guide to images); a larger file is refused before it is sent. */
 export const MAX_IMAGE_BYTES = 20 * 1024 * 1024;
 
 /** What may be chosen; the server looks at the content. */
 export const IMAGE_TYPES = 'image/jpeg,image/png,image/webp,image/heic,image/heif';
 
-/** Sends one file. `onProgress` gets the part that was sent, from 0 to 1. Rejects with ApiError or NetworkError. */
-export async function uploadImage(owner: Owner, file: File, onProgress: (part: number) => void): Promise<Image> {
+/** Sends one file, which takes the place `position` in its gallery. `onProgress` gets the part that was sent, from 0 to 1. Rejects with ApiError or NetworkError. */
+export async function uploadImage(
+  owner: Owner,
+  file: File,
+  position: number,
+  onProgress: (part: number) => void,
+): Promise<Image> {
   const token = await session.accessToken();
-  const query = new URLSearchParams({ owner_kind: owner.kind, owner_id: String(owner.id) }).toString();
+  const query = new URLSearchParams({
+    owner_kind: owner.kind,
+    owner_id: String(owner.id),
+    position: String(position),
+  }).toString();
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open('POST', `/api/v1/images?${query}`);
+    request.open('POST', `${IMAGES}?${query}`);
     if (token !== undefined) request.setRequestHeader('Authorization', `Bearer ${token}`);
     request.setRequestHeader('Content-Type', file.type || 'image/*');
     request.upload.onprogress = ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 0);
