@@ -179,7 +179,7 @@ test('a new API key is shown once and can be revoked', async () => {
   await dialog().getByRole('button', { name: 'Close' }).last().click();
   await page.getByRole('button', { name: 'Revoke' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Revoke' }).click();
-  await expect(page.getByText(`Key ${unique} revoked`)).toBeVisible();
+  await expect(page.getByText(`Key ${unique} revoked`, { exact: true })).toBeVisible();
 });
 
 test('a tracker shows its track, what happened and why', async () => {

@@ -17,8 +17,7 @@ test('the sign-in page is accessible and says what is wrong', async ({ page }) =
 
 test('the language is switched and kept', async ({ page }) => {
   await page.goto(adminUrl());
-  await page.getByRole('button', { name: 'Language' }).click();
-  await page.getByRole('menuitemradio', { name: 'Deutsch' }).click();
+  await page.getByLabel('Language').selectOption('Deutsch');
   await expect(page.getByRole('heading', { name: 'Anmelden' })).toBeVisible();
   await page.reload();
   await expect(page.getByRole('heading', { name: 'Anmelden' })).toBeVisible();

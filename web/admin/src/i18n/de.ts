@@ -100,6 +100,8 @@ const de: Translation<typeof en> = {
     result: 'Ergebnis',
     http_status: 'HTTP-Status',
     trackers: 'Tracker',
+    tracker_count: 'Tracker',
+    delivered_count: 'Zugestellt',
     key_ids: 'Schlüsselkennungen',
     reports_received: 'Empfangene Meldungen',
     reports_new: 'Neue Meldungen',
@@ -282,6 +284,12 @@ const de: Translation<typeof en> = {
     circle: 'Kreis',
     polygon: 'Vieleck',
     again: 'Neu zeichnen',
+    addPiece: 'Teil hinzufügen',
+    areaHint:
+      'Ecke für Ecke anklicken; ein Klick auf die erste schließt die Form. Danach lassen sich Ecken ziehen, und die Entf-Taste entfernt den gewählten Teil.',
+    inside_one: 'Ein Tracker ist jetzt darin.',
+    inside_other: '{{count}} Tracker sind jetzt darin.',
+    insideMore: 'Mehr als {{count}} Tracker sind jetzt darin.',
     circleHint:
       'Auf die Karte klicken, um den Mittelpunkt zu setzen, oder die Nadel ziehen. Ohne ihn wird die Adresse gesucht.',
     polygonHint: 'Ecke für Ecke klicken; zum Schließen wieder auf die erste. Danach lassen sich die Ecken ziehen.',

@@ -97,6 +97,8 @@ export default {
     result: 'Result',
     http_status: 'HTTP status',
     trackers: 'Trackers',
+    tracker_count: 'Trackers',
+    delivered_count: 'Delivered',
     key_ids: 'Key ids',
     reports_received: 'Reports received',
     reports_new: 'New reports',
@@ -279,6 +281,12 @@ export default {
     circle: 'Circle',
     polygon: 'Polygon',
     again: 'Draw anew',
+    addPiece: 'Add a piece',
+    areaHint:
+      'Click corner after corner; click the first one again to close the shape. Corners can then be dragged, and the Delete key takes the selected piece away.',
+    inside_one: 'One tracker is inside now.',
+    inside_other: '{{count}} trackers are inside now.',
+    insideMore: 'More than {{count}} trackers are inside now.',
     circleHint: 'Click on the map to place the centre, or drag the pin. Without one, the address is looked up.',
     polygonHint:
       'Click corner after corner; click the first one again to close the shape. Corners can then be dragged.',

@@ -9,14 +9,14 @@ import { toast } from '@tracker/shared/ui/toast.tsx';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { ResourceForm } from '../resource/ResourceForm';
+import { FieldsForm } from '../resource/FieldsForm';
 import { rowTitle, type FormProps, type Row } from '../resource/spec';
 import { resources } from '../resource/resources';
 
 export function ApiKeyForm(props: FormProps) {
   const [made, setMade] = useState<Row>();
   if (made) return <NewKey row={made} onClose={() => props.onDone(made)} />;
-  return <ResourceForm {...props} onDone={(row) => ('key' in row ? setMade(row) : props.onDone(row))} />;
+  return <FieldsForm {...props} onDone={(row) => ('key' in row ? setMade(row) : props.onDone(row))} />;
 }
 
 function NewKey({ row, onClose }: { row: Row; onClose: () => void }) {

@@ -1,44 +1,62 @@
-// The map on which a place is set: a click or a dragged pin for a circle, drawing by hand for a polygon. Loaded lazily.
-import type { Polygon } from '@tracker/shared/api/schema.d.ts';
-import { circlePolygon, type Bounds, type LatLng } from '@tracker/shared/map/geometry.ts';
+// The map on which a place is set: a click or a dragged pin for a circle, drawing by hand for polygons. Loaded lazily.
+import type { Polygon, TrackerPosition } from '@tracker/shared/api/schema.d.ts';
+import type { Bounds, LatLng } from '@tracker/shared/map/geometry.ts';
 import { useFit, useGeoJson, useMap } from '@tracker/shared/map/layers.ts';
 import { MapView } from '@tracker/shared/map/MapView.tsx';
-import type { Feature, FeatureCollection } from 'geojson';
+import { positionFeatures } from '@tracker/shared/map/PositionLayer.tsx';
+import { statusColor } from '@tracker/shared/map/statusColor.ts';
+import type { FeatureCollection } from 'geojson';
 import { Marker } from 'maplibre-gl';
 import { useEffect, useEffectEvent, useMemo } from 'react';
-import { TerraDraw, TerraDrawPolygonMode, TerraDrawSelectMode } from 'terra-draw';
-import { TerraDrawMapLibreGLAdapter } from 'terra-draw-maplibre-gl-adapter';
-import type { Shape } from './shape';
-import { shapeBounds } from './shape';
+import { Drawing, SHAPE_COLOR } from './Drawing';
+import { outlines, shapeBounds, type Shape } from './shape';
 
 interface ShapeMapProps {
   label: string;
   shape: Shape;
   /** Absent: the map only shows. */
   onChange?: (shape: Shape) => void;
+  /** The next polygon drawn is one more piece. */
+  adding?: boolean;
   /** Moves the map: an address that was found. */
   target?: Bounds | undefined;
+  /** Shown as dots. */
+  trackers?: TrackerPosition[] | undefined;
 }
 
-const COLOR = '#2563eb';
-const layers = [
-  { id: 'area', type: 'fill', paint: { 'fill-color': COLOR, 'fill-opacity': 0.2 } },
-  { id: 'edge', type: 'line', paint: { 'line-color': COLOR, 'line-width': 2 } },
+const edges = [
+  { id: 'area', type: 'fill', paint: { 'fill-color': SHAPE_COLOR, 'fill-opacity': 0.2 } },
+  { id: 'edge', type: 'line', paint: { 'line-color': SHAPE_COLOR, 'line-width': 2 } },
 ];
-/** Finger-sized at the map's usual zoom; the API takes about a tenth of a millimetre. */
-const PRECISION = 7;
+const dots = [
+  {
+    id: 'dots',
+    type: 'circle',
+    paint: {
+      'circle-color': statusColor,
+      'circle-radius': 5,
+      'circle-stroke-color': '#ffffff',
+      'circle-stroke-width': 1.5,
+    },
+  },
+];
+const NOBODY: TrackerPosition[] = [];
 
-export function ShapeMap({ label, shape, onChange, target }: ShapeMapProps) {
-  const bounds = shapeBounds(shape);
+export function ShapeMap({ label, shape, onChange, adding = false, target, trackers = NOBODY }: ShapeMapProps) {
+  const drawn = shape.kind === 'polygon' && onChange !== undefined;
   return (
-    <MapView label={label} className="h-72 rounded-md border border-line md:h-96" start={{ bounds }}>
-      {shape.kind === 'circle' ? (
-        <Circle shape={shape} onChange={onChange} />
-      ) : onChange ? (
-        <Drawing polygon={shape.polygon} onChange={onChange} />
+    <MapView
+      label={label}
+      className="h-72 rounded-md border border-line md:h-96"
+      start={{ bounds: shapeBounds(shape) }}
+    >
+      {drawn ? (
+        <Drawing pieces={shape.pieces} adding={adding} onChange={(pieces) => onChange({ kind: 'polygon', pieces })} />
       ) : (
-        <Outline polygon={shape.polygon} />
+        <Outline pieces={outlines(shape)} />
       )}
+      {shape.kind === 'circle' && onChange && <Pin shape={shape} onChange={onChange} />}
+      <Dots trackers={trackers} />
       <Fit bounds={target} />
     </MapView>
   );
@@ -49,76 +67,52 @@ function Fit({ bounds }: { bounds: Bounds | undefined }) {
   return null;
 }
 
-function Outline({ polygon }: { polygon: Polygon | undefined }) {
-  const data = useMemo((): FeatureCollection => {
-    const feature = { type: 'Feature', properties: {}, geometry: polygon } as Feature;
-    return { type: 'FeatureCollection', features: polygon ? [feature] : [] };
-  }, [polygon]);
-  useGeoJson('shape', data, layers);
+function Outline({ pieces }: { pieces: Polygon[] }) {
+  const key = JSON.stringify(pieces);
+  const data = useMemo(
+    (): FeatureCollection => ({
+      type: 'FeatureCollection',
+      features: (JSON.parse(key) as Polygon[]).map((geometry) => ({ type: 'Feature', properties: {}, geometry })),
+    }),
+    [key],
+  );
+  useGeoJson('shape', data, edges);
   return null;
 }
 
-interface CircleProps {
-  shape: Extract<Shape, { kind: 'circle' }>;
-  onChange: ((shape: Shape) => void) | undefined;
+function Dots({ trackers }: { trackers: TrackerPosition[] }) {
+  useGeoJson(
+    'trackers',
+    useMemo(() => positionFeatures(trackers), [trackers]),
+    dots,
+  );
+  return null;
 }
 
-function Circle({ shape, onChange }: CircleProps) {
-  const { center, radius } = shape;
+interface PinProps {
+  shape: Extract<Shape, { kind: 'circle' }>;
+  onChange: (shape: Shape) => void;
+}
+
+/** The centre of a circle: set by a click on the map, then dragged. */
+function Pin({ shape, onChange }: PinProps) {
+  const { center } = shape;
   const map = useMap();
-  const polygon = useMemo(() => center && circlePolygon(center, radius), [center, radius]);
-  const moved = useEffectEvent((to: LatLng) => onChange?.({ ...shape, center: to }));
+  const moved = useEffectEvent((to: LatLng) => onChange({ ...shape, center: to }));
   useEffect(() => {
-    if (!onChange) return;
     const click = map.on('click', ({ lngLat }) => moved({ latitude: lngLat.lat, longitude: lngLat.wrap().lng }));
     return () => click.unsubscribe();
-  }, [map, onChange]);
+  }, [map]);
   useEffect(() => {
-    if (!center || !onChange) return;
-    const pin = new Marker({ draggable: true, color: COLOR }).setLngLat([center.longitude, center.latitude]).addTo(map);
+    if (!center) return;
+    const pin = new Marker({ draggable: true, color: SHAPE_COLOR })
+      .setLngLat([center.longitude, center.latitude])
+      .addTo(map);
     pin.on('dragend', () => {
       const { lat, lng } = pin.getLngLat().wrap();
       moved({ latitude: lat, longitude: lng });
     });
     return () => void pin.remove();
-  }, [map, center, onChange]);
-  return <Outline polygon={polygon} />;
-}
-
-const flags = { feature: { draggable: true, coordinates: { draggable: true, midpoints: true, deletable: true } } };
-
-/** terra-draw: click corner after corner, the first one again to close; then corners can be dragged. */
-function Drawing({ polygon, onChange }: { polygon: Polygon | undefined; onChange: (shape: Shape) => void }) {
-  const map = useMap();
-  const first = useEffectEvent(() => polygon);
-  const changed = useEffectEvent((next: Polygon) => onChange({ kind: 'polygon', polygon: next }));
-  useEffect(() => {
-    const draw = new TerraDraw({
-      adapter: new TerraDrawMapLibreGLAdapter({ map, coordinatePrecision: PRECISION }),
-      modes: [
-        new TerraDrawPolygonMode({ styles: { fillColor: COLOR, outlineColor: COLOR } }),
-        new TerraDrawSelectMode({ flags: { polygon: flags } }),
-      ],
-    });
-    draw.start();
-    const known = first();
-    const report = (id: string | number) => {
-      const feature = draw.getSnapshot().find((each) => each.id === id);
-      if (feature?.geometry.type === 'Polygon') changed(feature.geometry);
-    };
-    draw.on('finish', (id) => {
-      report(id);
-      if (draw.getMode() === 'polygon') {
-        draw.setMode('select');
-        draw.selectFeature(id);
-      }
-    });
-    if (known) {
-      const [result] = draw.addFeatures([{ type: 'Feature', properties: { mode: 'polygon' }, geometry: known }]);
-      draw.setMode('select');
-      if (result?.id !== undefined && result.valid) draw.selectFeature(result.id);
-    } else draw.setMode('polygon');
-    return () => draw.stop();
-  }, [map]);
+  }, [map, center]);
   return null;
 }

@@ -57,6 +57,7 @@ export function RefPicker(props: RefPickerProps) {
   const q = useDeferredValue(typed.trim());
   const name = useName(resources, value);
   const choices = useChoices(resources, q, filter, open);
+  const shown = value === undefined ? t('field.choose') : (name ?? `#${value}`);
   const choose = (next: number | undefined) => {
     onChange(next);
     setOpen(false);
@@ -67,14 +68,12 @@ export function RefPicker(props: RefPickerProps) {
       <div className="flex min-w-0 gap-1">
         <Popover.Trigger
           id={id}
-          aria-label={`${label}: ${value === undefined ? t('field.none') : (name ?? `#${value}`)}`}
+          aria-label={`${label}: ${shown}`}
           aria-invalid={invalid || undefined}
           aria-describedby={describedBy}
           className={cn(controlClass, 'flex min-w-0 items-center justify-between gap-2 text-left')}
         >
-          <span className={cn('truncate', value === undefined && 'text-muted')}>
-            {value === undefined ? t('field.choose') : (name ?? `#${value}`)}
-          </span>
+          <span className={cn('truncate', value === undefined && 'text-muted')}>{shown}</span>
           <ChevronDown aria-hidden className="size-4 shrink-0 text-muted" />
         </Popover.Trigger>
         {clearable && value !== undefined && (

@@ -17,7 +17,6 @@ export function ResourceListPage({ spec }: { spec: ResourceSpec }) {
   const table = useAddressTableState();
   const navigate = useNavigate();
   const [creating, setCreating] = useState(false);
-  const Form = spec.Form ?? ResourceForm;
   const may = mayWrite(user, spec);
   return (
     <div className="flex flex-col gap-4">
@@ -39,7 +38,7 @@ export function ResourceListPage({ spec }: { spec: ResourceSpec }) {
         <ResourceTable key={spec.name} spec={spec} table={table} />
       </Card>
       {creating && (
-        <Form
+        <ResourceForm
           spec={spec}
           initial={table.state.filters}
           onClose={() => setCreating(false)}

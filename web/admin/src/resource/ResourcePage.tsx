@@ -35,7 +35,6 @@ function RowPage({ spec, row }: { spec: ResourceSpec; row: Row }) {
   const { t } = useTranslation(['admin', 'shared']);
   const user = useUser();
   const [editing, setEditing] = useState(false);
-  const Form = spec.Form ?? ResourceForm;
   const may = mayWrite(user, spec);
   return (
     <div className="flex flex-col gap-4">
@@ -62,7 +61,9 @@ function RowPage({ spec, row }: { spec: ResourceSpec; row: Row }) {
       />
       {spec.Overview && <spec.Overview row={row} />}
       <RowTabs spec={spec} row={row} />
-      {editing && <Form spec={spec} row={row} onClose={() => setEditing(false)} onDone={() => setEditing(false)} />}
+      {editing && (
+        <ResourceForm spec={spec} row={row} onClose={() => setEditing(false)} onDone={() => setEditing(false)} />
+      )}
     </div>
   );
 }

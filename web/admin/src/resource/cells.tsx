@@ -27,7 +27,7 @@ export function Value({ field, value, names, compact }: ValueProps) {
   if (value === null || value === undefined || value === '') return <span className="text-muted">–</span>;
   switch (field.kind) {
     case 'time':
-      return <Time value={value as string} exact={!compact} />;
+      return <Time value={value as string} exact={!compact || field.planned} />;
     case 'status':
       return <StatusBadge status={value as Status} />;
     case 'enum':

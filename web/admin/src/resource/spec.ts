@@ -48,6 +48,8 @@ export interface FieldSpec {
   bulk?: boolean;
   /** The form offers only references whose field of this name has the form's value: runs of the chosen client. */
   within?: FieldLabel;
+  /** A date of a plan: shown as such, not as “in 3 weeks”. */
+  planned?: boolean;
   hint?: keyof typeof en.hint;
 }
 
@@ -93,6 +95,10 @@ export interface FormProps {
   spec: ResourceSpec;
   /** The row to edit; absent to create one. */
   row?: Row;
+  /** The row's version; a change by somebody else since then is refused. */
+  etag?: string | null;
+  /** Begins again with the server's newest version of the row. */
+  onReload?: () => void;
   /** First values of a new row. */
   initial?: Record<string, string>;
   onDone: (row: Row) => void;

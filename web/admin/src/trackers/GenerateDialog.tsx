@@ -1,15 +1,15 @@
 // Makes trackers with new keys and offers the file for the manufacturer: public keys only.
 import { api, call } from '@tracker/shared/api/client.ts';
 import type { TrackersMade } from '@tracker/shared/api/schema.d.ts';
-import { submitting, useZodForm } from '@tracker/shared/form/form.ts';
-import { FormError } from '@tracker/shared/form/FormError.tsx';
+import { useZodForm } from '@tracker/shared/form/form.ts';
+import { FormDialog } from '@tracker/shared/form/FormDialog.tsx';
 import { csvLine, download } from '@tracker/shared/table/csv.ts';
 import { Button } from '@tracker/shared/ui/Button.tsx';
 import { Dialog } from '@tracker/shared/ui/Dialog.tsx';
 import { Field } from '@tracker/shared/ui/Field.tsx';
 import { Input } from '@tracker/shared/ui/Input.tsx';
 import { useQueryClient } from '@tanstack/react-query';
-import { useId, useState } from 'react';
+import { useState } from 'react';
 import { useWatch } from 'react-hook-form';
 import { useTranslation } from 'react-i18next';
 import * as z from 'zod/mini';
@@ -29,12 +29,11 @@ const schema = z.object({
 export function GenerateDialog({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation(['admin', 'shared']);
   const queries = useQueryClient();
-  const formId = useId();
   const [made, setMade] = useState<TrackersMade['items']>();
   const form = useZodForm(schema, { client_id: '', production_run_id: '', name_prefix: '', count: '10' });
   const owner = useWatch({ control: form.control });
-  const { errors, isSubmitting } = form.formState;
-  const submit = submitting(form, async (values) => {
+  const { errors } = form.formState;
+  const submit = async (values: z.infer<typeof schema>) => {
     const body = {
       client_id: Number(values.client_id),
       ...(values.production_run_id ? { production_run_id: Number(values.production_run_id) } : {}),
@@ -44,52 +43,33 @@ export function GenerateDialog({ onClose }: { onClose: () => void }) {
     const { items } = await call(api.POST('/api/v1/trackers/generate', { body }));
     setMade(items);
     await queries.invalidateQueries({ queryKey: ['/api/v1/trackers'] });
-  });
+  };
   if (made) return <Made items={made} onClose={onClose} />;
   return (
-    <Dialog
-      open
+    <FormDialog
+      form={form}
       title={t('generate.open')}
       description={t('generate.text')}
+      act={t('generate.make')}
+      onSubmit={submit}
       onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{t('shared:action.cancel')}</Button>
-          <Button variant="primary" type="submit" form={formId} busy={isSubmitting}>
-            {t('generate.make')}
-          </Button>
-        </>
-      }
     >
-      <form
-        id={formId}
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={(event) => void form.handleSubmit(submit)(event)}
-      >
-        <OwnerFields
-          client={owner.client_id ?? ''}
-          run={owner.production_run_id ?? ''}
-          onChange={(client, run) => {
-            form.setValue('client_id', client, { shouldValidate: true });
-            form.setValue('production_run_id', run);
-          }}
-          error={errors.client_id?.message ?? errors.production_run_id?.message}
-        />
-        <Field
-          label={t('generate.prefix')}
-          required
-          error={errors.name_prefix?.message}
-          hint={t('generate.prefixHint')}
-        >
-          {(control) => <Input {...control} {...form.register('name_prefix')} />}
-        </Field>
-        <Field label={t('generate.count')} required error={errors.count?.message}>
-          {(control) => <Input {...control} {...form.register('count')} type="number" min={1} max={MOST} />}
-        </Field>
-        <FormError message={errors.root?.message} />
-      </form>
-    </Dialog>
+      <OwnerFields
+        client={owner.client_id ?? ''}
+        run={owner.production_run_id ?? ''}
+        onChange={(client, run) => {
+          form.setValue('client_id', client, { shouldValidate: true, shouldDirty: true });
+          form.setValue('production_run_id', run, { shouldDirty: true });
+        }}
+        error={errors.client_id?.message ?? errors.production_run_id?.message}
+      />
+      <Field label={t('generate.prefix')} required error={errors.name_prefix?.message} hint={t('generate.prefixHint')}>
+        {(control) => <Input {...control} {...form.register('name_prefix')} />}
+      </Field>
+      <Field label={t('generate.count')} required error={errors.count?.message}>
+        {(control) => <Input {...control} {...form.register('count')} type="number" min={1} max={MOST} />}
+      </Field>
+    </FormDialog>
   );
 }
 

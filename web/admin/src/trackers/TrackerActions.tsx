@@ -1,17 +1,16 @@
 // What can be done with one tracker: ask Apple now, set the status by hand, judge it anew.
 import { api, call } from '@tracker/shared/api/client.ts';
-import { submitting, useZodForm } from '@tracker/shared/form/form.ts';
-import { FormError } from '@tracker/shared/form/FormError.tsx';
+import { useZodForm } from '@tracker/shared/form/form.ts';
+import { FormDialog } from '@tracker/shared/form/FormDialog.tsx';
 import { Button } from '@tracker/shared/ui/Button.tsx';
 import { confirm } from '@tracker/shared/ui/confirm.tsx';
-import { Dialog } from '@tracker/shared/ui/Dialog.tsx';
 import { Field } from '@tracker/shared/ui/Field.tsx';
 import { Select, TextArea } from '@tracker/shared/ui/Input.tsx';
 import { Menu, MenuItem } from '@tracker/shared/ui/Menu.tsx';
 import { toast } from '@tracker/shared/ui/toast.tsx';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { ChevronDown, RefreshCw } from 'lucide-react';
-import { useEffect, useId, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Controller, useWatch } from 'react-hook-form';
 import { useTranslation } from 'react-i18next';
 import * as z from 'zod/mini';
@@ -140,79 +139,64 @@ const schema = z.object({
 
 function OverrideDialog({ row, onClose, onDone }: { row: Row; onClose: () => void; onDone: () => void }) {
   const { t } = useTranslation(['admin', 'shared']);
-  const formId = useId();
   const form = useZodForm(schema, { status: 'DELIVERED', location_id: '', reason: '' });
   const status = useWatch({ control: form.control, name: 'status' });
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   const kind =
     status === 'IN_STORAGE' ? 'storage-locations' : status === 'DELIVERED' ? 'delivery-locations' : undefined;
-  const submit = submitting(form, async ({ status: chosen, location_id, reason }) => {
+  const submit = async (values: { status: string; location_id: string; reason: string }) => {
     const body = {
-      status: chosen as (typeof STATUSES)[number],
-      location_id: kind && location_id ? Number(location_id) : null,
-      reason,
+      status: values.status as (typeof STATUSES)[number],
+      location_id: kind && values.location_id ? Number(values.location_id) : null,
+      reason: values.reason,
     };
     await call(api.PUT('/api/v1/trackers/{id}/status-override', { params: { path: { id: row.id } }, body }));
     toast.success(t('override.done'));
     onDone();
-  });
+  };
   return (
-    <Dialog
-      open
+    <FormDialog
+      form={form}
       title={t('override.set')}
       description={t('override.text')}
+      act={t('override.set')}
+      onSubmit={submit}
       onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{t('shared:action.cancel')}</Button>
-          <Button variant="primary" type="submit" form={formId} busy={isSubmitting}>
-            {t('override.set')}
-          </Button>
-        </>
-      }
     >
-      <form
-        id={formId}
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={(event) => void form.handleSubmit(submit)(event)}
-      >
-        <Field label={t('field.status')} required error={errors.status?.message}>
+      <Field label={t('field.status')} required error={errors.status?.message}>
+        {(control) => (
+          <Select
+            {...control}
+            {...form.register('status')}
+            options={STATUSES.map((value) => ({ value, label: t(`shared:status.${value}`) }))}
+          />
+        )}
+      </Field>
+      {kind && (
+        <Field label={t('field.location_id')} error={errors.location_id?.message}>
           {(control) => (
-            <Select
-              {...control}
-              {...form.register('status')}
-              options={STATUSES.map((value) => ({ value, label: t(`shared:status.${value}`) }))}
+            <Controller
+              control={form.control}
+              name="location_id"
+              render={({ field }) => (
+                <RefPicker
+                  key={kind}
+                  id={control.id}
+                  label={t('field.location_id')}
+                  resources={[kind]}
+                  filter={{ client_id: String(row.client_id) }}
+                  value={field.value ? Number(field.value) : undefined}
+                  onChange={(id) => field.onChange(id === undefined ? '' : String(id))}
+                  clearable
+                />
+              )}
             />
           )}
         </Field>
-        {kind && (
-          <Field label={t('field.location_id')} error={errors.location_id?.message}>
-            {(control) => (
-              <Controller
-                control={form.control}
-                name="location_id"
-                render={({ field }) => (
-                  <RefPicker
-                    key={kind}
-                    id={control.id}
-                    label={t('field.location_id')}
-                    resources={[kind]}
-                    filter={{ client_id: String(row.client_id) }}
-                    value={field.value ? Number(field.value) : undefined}
-                    onChange={(id) => field.onChange(id === undefined ? '' : String(id))}
-                    clearable
-                  />
-                )}
-              />
-            )}
-          </Field>
-        )}
-        <Field label={t('override.reason')} required error={errors.reason?.message}>
-          {(control) => <TextArea {...control} {...form.register('reason')} />}
-        </Field>
-        <FormError message={errors.root?.message} />
-      </form>
-    </Dialog>
+      )}
+      <Field label={t('override.reason')} required error={errors.reason?.message}>
+        {(control) => <TextArea {...control} {...form.register('reason')} />}
+      </Field>
+    </FormDialog>
   );
 }

@@ -36,7 +36,8 @@ export function useZodForm<Values extends FieldValues>(
   return useForm<Values, unknown, Values>({ resolver: zodResolver(schema), defaultValues, mode: 'onTouched' });
 }
 
-/** Puts the server's complaints at their fields, and what belongs to no field of `form` at the form itself (root). */
+/** Puts the server's complaints at their fields, and what belongs to no field of `form` at the form itself (root; of type `stale` after a
+ * change by somebody else). */
 export function showProblem<Values extends FieldValues>(
   form: UseFormReturn<Values, unknown, Values>,
   error: unknown,
@@ -51,7 +52,8 @@ export function showProblem<Values extends FieldValues>(
   }
   if (errors.length === 0) rest.push(errorText(error));
   else if (rest.length === 0) rest.push(i18next.t('shared:error.invalid'));
-  form.setError('root', { type: 'server', message: rest.join('\n') });
+  const type = error instanceof ApiError && error.status === 412 ? 'stale' : 'server';
+  form.setError('root', { type, message: rest.join('\n') });
 }
 
 /** Runs a submission; what it throws is shown in the form. Use with form.handleSubmit. */

@@ -16,6 +16,7 @@ const de: Translation<typeof en> = {
     edit: 'Bearbeiten',
     more: 'Mehr',
     refresh: 'Aktualisieren',
+    reload: 'Neu laden',
     remove: 'Entfernen',
     reset: 'Zurücksetzen',
     restore: 'Wiederherstellen',

@@ -13,6 +13,7 @@ export default {
     edit: 'Edit',
     more: 'More',
     refresh: 'Refresh',
+    reload: 'Reload',
     remove: 'Remove',
     reset: 'Reset',
     restore: 'Restore',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { boundsOf, circlePolygon, ringArea, ringCentre } from './geometry';
+import { boundsOf, circlePolygon, contains, ringArea, ringCentre } from './geometry';
 
 const square = [
   [0, 0],
@@ -49,4 +49,21 @@ describe('rings', () => {
     expect(ringCentre([])).toEqual([0, 0]);
     expect(ringCentre([[3, 4]])).toEqual([3, 4]);
   });
+});
+
+it('a point is in a polygon, but not in its hole', () => {
+  const hole = [
+    [1, 0.5],
+    [3, 0.5],
+    [3, 1.5],
+    [1, 1.5],
+    [1, 0.5],
+  ];
+  const at = (longitude: number, latitude: number) =>
+    contains({ coordinates: [square, hole] }, { latitude, longitude });
+  expect(at(0.5, 1)).toBe(true);
+  expect(at(2, 1)).toBe(false);
+  expect(at(3.5, 1)).toBe(true);
+  expect(at(4.1, 1)).toBe(false);
+  expect(at(2, -0.1)).toBe(false);
 });

@@ -43,6 +43,17 @@ export function boundsOf(points: Iterable<LatLng>): Bounds | undefined {
   return bounds;
 }
 
+/** Whether a point lies in a polygon and in none of its holes: an odd number of edges are crossed on the way out. */
+export function contains({ coordinates }: { coordinates: Position[][] }, { latitude, longitude }: LatLng): boolean {
+  let inside = false;
+  for (const ring of coordinates)
+    eachEdge(ring, (x1, y1, x2, y2) => {
+      const crossed = y1 > latitude !== y2 > latitude;
+      if (crossed && longitude < x1 + ((latitude - y1) / (y2 - y1)) * (x2 - x1)) inside = !inside;
+    });
+  return inside;
+}
+
 /** A ring's area in square degrees; only for comparing. */
 export function ringArea(ring: Position[]): number {
   return Math.abs(signedArea(ring));

@@ -32,7 +32,7 @@ export function Pager({ table, shown, total, nextCursor }: PagerProps) {
       <div className="flex items-center gap-1">
         <Select
           aria-label={t('table.rows')}
-          className="min-h-9 w-20"
+          className="min-h-9 w-auto"
           value={String(state.limit)}
           options={PAGE_SIZES.map((size) => ({ value: String(size), label: String(size) }))}
           onChange={(event) => change({ limit: Number(event.target.value) })}
