@@ -7,6 +7,7 @@
 
 #include "api/conditions.h"
 #include "api/db_problem.h"
+#include "api/time_zones.h"
 #include "store/rows_json.h"
 
 /* ---- bodies ---- */
@@ -119,13 +120,13 @@ bool check_time_zone(struct request *req, const char *zone)
 {
     if (zone == NULL)
         return true;
-    struct rows *rows = db_query(req->db, "SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1)",
-                                 "s", zone);
-    if (!rows_ok(rows)) {
-        reply_db_problem(req, rows);
+    bool known;
+    const struct rows *failed = time_zones_look_up(req->app->zones, req->db, zone, &known);
+    if (failed != NULL) {
+        reply_db_problem(req, failed);
         return false;
     }
-    if (!rows_bool(rows, 0, 0))
+    if (!known)
         problem_field(req, "time_zone", "invalid", "is not a time zone of the IANA database");
     return true;
 }

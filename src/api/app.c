@@ -30,6 +30,7 @@
 #include "api/sublists.h"
 #include "api/task_start.h"
 #include "api/tasks.h"
+#include "api/time_zones.h"
 #include "api/tracker_bulk.h"
 #include "api/tracker_import.h"
 #include "base/encode.h"
@@ -275,6 +276,7 @@ struct app *app_new(const struct config *config, struct error *err)
     app->peers = cache_peers_new(app->answers);
     app->live = live_hub_new(config, app->auth, app->peers);
     app->pipeline = pipeline_new();
+    app->zones = time_zones_new();
     app->writes = recent_writes_new(config->database_replica_max_lag + REPLICA_MARGIN);
     app->route_count = app_collect_routes(app->arena, &app->routes);
     make_document(app);
@@ -293,6 +295,7 @@ void app_free(struct app *app)
     cache_peers_free(app->peers);
     answer_cache_free(app->answers);
     pipeline_free(app->pipeline);
+    time_zones_free(app->zones);
     recent_writes_free(app->writes);
     sealer_wipe(&app->sealer);
     auth_free(app->auth);

@@ -28,6 +28,7 @@ struct app {
     struct cache_peers *peers;
     struct live_hub *live;
     struct pipeline *pipeline;
+    struct time_zones *zones;
     const struct task_catalogue
         *catalogue;      /* what workers can do; set by whoever starts the API, outlives it */
     struct arena *arena; /* routes and what they point to */

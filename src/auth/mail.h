@@ -16,6 +16,7 @@ struct mail {
     const char *to;      /* one address, without a name */
     const char *subject; /* UTF-8 */
     const char *body;    /* UTF-8 text with \n line ends */
+    const char *id; /* of the Message-ID, before the @: letters, digits, dots, dashes; NULL: a random one */
 };
 
 /* A plain address that can stand in a header and an SMTP command: one @, no controls, spaces, quotes, commas,

@@ -117,7 +117,7 @@ static void put_phrase(struct buf *out, const char *name)
     buf_putc(out, '"');
 }
 
-static void put_date_and_id(struct buf *out, const char *from_address)
+static void put_date_and_id(struct buf *out, const char *from_address, const char *stable_id)
 {
     /* strftime's names follow the locale, which a server may have set. */
     static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -132,7 +132,7 @@ static void put_date_and_id(struct buf *out, const char *from_address)
     char id[HEX_SIZE(sizeof(random))];
     randombytes_buf(random, sizeof(random));
     hex_encode(random, sizeof(random), id);
-    buf_printf(out, "Message-ID: <%s%s>\r\n", id, strchr(from_address, '@'));
+    buf_printf(out, "Message-ID: <%s%s>\r\n", stable_id != NULL ? stable_id : id, strchr(from_address, '@'));
 }
 
 /* ---- bodies ---- */
@@ -208,7 +208,7 @@ bool mail_compose(const char *from, const struct mail *mail, bool eight_bit, str
     buf_printf(out, "To: %s\r\nSubject: ", mail->to);
     put_text(out, mail->subject);
     buf_puts(out, "\r\n");
-    put_date_and_id(out, address);
+    put_date_and_id(out, address, mail->id);
     bool plain = eight_bit || fits_plain(mail->body);
     buf_printf(out,
                "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"

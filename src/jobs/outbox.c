@@ -1,8 +1,9 @@
-/* Sends what stands in the outbox, and clears away what is old.
+/* Sends what stands in the outbox, and clears away what is old: at least once, and seldom twice.
  *
  * A mail is claimed for a while before it is sent, without a transaction around the conversation with the
- * mail server. A worker that dies in between leaves it to be sent again after that time: a mail may in the
- * worst case come twice, and is never lost. */
+ * mail server. When a worker dies in between, nobody knows whether the mail went out: it is sent once more
+ * after that time, with the same Message-ID, by which mailboxes know it again; after a second such death it
+ * is given up. */
 #include <inttypes.h>
 
 #include "auth/mail.h"
@@ -22,25 +23,34 @@
 #define KEPT_DAYS  30
 #define CLEAN_ROWS 5000
 
+/* Attempts in a row that may end without anybody knowing how. */
+#define MAX_UNSETTLED 2
+
 static const char claim_sql[] =
-    "UPDATE deliveries d SET attempts = attempts + 1, next_attempt_at = now() + " CLAIM
+    "WITH lost AS (UPDATE deliveries SET state = 'failed', last_error = 'workers died twice while they sent it'"
+    "  WHERE state = 'waiting' AND channel = 'mail' AND next_attempt_at <= now() AND unsettled >= $2)"
+    " UPDATE deliveries d SET attempts = attempts + 1, unsettled = unsettled + 1, next_attempt_at = now() + " CLAIM
     " WHERE d.id IN (SELECT o.id FROM deliveries o WHERE o.state = 'waiting' AND o.channel = 'mail'"
-    "  AND o.next_attempt_at <= now() ORDER BY o.next_attempt_at, o.id LIMIT $1 FOR UPDATE SKIP LOCKED)"
-    " RETURNING d.id, d.recipient, d.subject, d.body, d.attempts";
+    "  AND o.next_attempt_at <= now() AND o.unsettled < $2 ORDER BY o.next_attempt_at, o.id LIMIT $1"
+    "  FOR UPDATE SKIP LOCKED)"
+    " RETURNING d.id, d.recipient, d.subject, d.body, d.attempts, (extract(epoch FROM d.created_at) * 1000000)::bigint";
 
 /* One that was cancelled meanwhile stays so. */
 static const char sent_sql[] =
-    "UPDATE deliveries SET state = 'sent', sent_at = now(), last_error = NULL WHERE id = $1 AND state = 'waiting'";
+    "UPDATE deliveries SET state = 'sent', sent_at = now(), unsettled = 0, last_error = NULL WHERE id = $1 AND state = 'waiting'";
 static const char failed_sql[] =
-    "UPDATE deliveries SET last_error = left($2, 2000), next_attempt_at = now() + " PAUSE ","
+    "UPDATE deliveries SET last_error = left($2, 2000), unsettled = 0, next_attempt_at = now() + " PAUSE ","
     " state = CASE WHEN attempts >= $3 THEN 'failed' ELSE state END WHERE id = $1 AND state = 'waiting'";
 
 static bool send_one(struct task_context *task, const struct rows *rows, size_t row, struct error *err)
 {
+    int64_t id = rows_int(rows, row, 0);
+    /* With its time, since ids begin again in another database. */
     const struct mail mail = { .to = rows_text(rows, row, 1),
                                .subject = rows_text(rows, row, 2),
-                               .body = rows_text(rows, row, 3) };
-    int64_t id = rows_int(rows, row, 0);
+                               .body = rows_text(rows, row, 3),
+                               .id = arena_printf(task->arena, "delivery-%" PRId64 ".%" PRId64, id,
+                                                  rows_int(rows, row, 5)) };
     struct error reason;
     struct rows *noted;
     if (mailer_deliver(task->config, &mail, &reason)) {
@@ -55,7 +65,7 @@ static bool send_one(struct task_context *task, const struct rows *rows, size_t 
 
 static int64_t outbox_run(struct task_context *task, struct error *err)
 {
-    struct rows *rows = db_query(task->db, claim_sql, "i", (int64_t)AT_ONCE);
+    struct rows *rows = db_query(task->db, claim_sql, "ii", (int64_t)AT_ONCE, (int64_t)MAX_UNSETTLED);
     if (!rows_ok(rows)) {
         error_set(err, "database_error", "%s", rows_message(rows));
         return -1;

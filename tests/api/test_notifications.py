@@ -16,7 +16,7 @@ import pytest
 from conftest import ApiClient
 from helpers import changed, fields, made, problem, refused
 from live import PATIENCE, Reader
-from stack import die_with_parent, stop_process
+from stack import Stack, die_with_parent, stop_process
 
 names = itertools.count(1)
 
@@ -314,7 +314,11 @@ def test_a_low_battery_is_told_once_while_it_lasts(place: Place, look: Callable)
 
 
 def mails(place: Place, to: str) -> list[email.message.EmailMessage]:
-    folder = place.server.folder / "mail"
+    return mails_of(place.server, to)
+
+
+def mails_of(server: Stack, to: str) -> list[email.message.EmailMessage]:
+    folder = server.folder / "mail"
     read = [
         email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
         for file in sorted(folder.glob("*"))
@@ -384,6 +388,19 @@ def test_a_mail_that_cannot_be_sent_is_tried_again_and_given_up_at_last(
     assert reason
     expected = min(60 * 2**attempts, 12 * 3600)
     assert expected - 30 <= pause.total_seconds() <= expected
+
+
+def test_a_mail_whose_worker_died_is_sent_once_more_and_no_oftener(server, worker: None, db: psycopg.Connection) -> None:
+    """One death: sent again, as the same message. Two deaths: given up, since each of them may have sent it."""
+    once, twice = delivery(db, recipient="once@example.com", unsettled=1), delivery(db, unsettled=2)
+    hint(server, "notify.outbox")
+    eventually(lambda: db.execute("SELECT state FROM deliveries WHERE id = %s", (once,)).fetchone() == ("sent",))
+    sql = "SELECT state, attempts, unsettled, last_error FROM deliveries WHERE id = %s"
+    assert db.execute(sql, (once,)).fetchone() == ("sent", 1, 0, None)
+    state, attempts, _, reason = db.execute(sql, (twice,)).fetchone()
+    assert (state, attempts) == ("failed", 0) and "died" in reason
+    (mail,) = mails_of(server, "once@example.com")
+    assert mail["Message-ID"].startswith(f"<delivery-{once}.")
 
 
 def test_a_claimed_or_cancelled_mail_is_left_alone(server, worker: None, db: psycopg.Connection) -> None:

@@ -35,6 +35,18 @@ static void ordinary_mails_look_ordinary(void **state)
     assert_non_null(strstr(text, "@example.com>\r\nMIME-Version: 1.0\r\n"));
 }
 
+/* By which a mailbox knows a copy of what it has. */
+static void an_outbox_names_its_messages(void **state)
+{
+    (void)state;
+    struct buf out = { 0 };
+    struct error err;
+    const struct mail mail = { .to = "jo@example.com", .subject = "s", .body = "b", .id = "delivery-7.123" };
+    assert_true(mail_compose(FROM, &mail, false, &out, &err));
+    assert_non_null(strstr(out.data, "\r\nMessage-ID: <delivery-7.123@example.com>\r\n"));
+    buf_free(&out);
+}
+
 static void nothing_can_be_injected(void **state)
 {
     (void)state;
@@ -165,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ordinary_mails_look_ordinary),
+        cmocka_unit_test(an_outbox_names_its_messages),
         cmocka_unit_test(nothing_can_be_injected),
         cmocka_unit_test(bodies_cannot_end_the_headers_or_lines),
         cmocka_unit_test(subjects_in_utf8_are_encoded_words),
