@@ -58,7 +58,7 @@ curl -fsS "http://127.0.0.1:${HTTP_PORT:-8100}/health/ready"
 kill -INT -- -$pid # to the group, as a terminal does
 wait $pid || true
 sleep 2
-left=$(ps -eo args= | grep -E "trackerd|postgres|redis-server|findmy-sim" | grep -v grep || true)
+left=$(ps -eo args= | grep -E "trackerd|postgres|redis-server|valkey-server|findmy-sim" | grep -v grep || true)
 [[ -z $left ]] || { echo "left behind: $left"; exit 1; }'
 
 failed=0

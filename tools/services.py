@@ -29,6 +29,9 @@ MAX_SOCKET_FOLDER = 80
 START_SECONDS = 60
 # Orphaned backends look for their postmaster at least once a second when they wait.
 ORPHANS_SECONDS = 30
+# Valkey serves as well: REDIS_SERVER=valkey-server
+REDIS_SERVER = os.environ.get("REDIS_SERVER", "redis-server")
+REDIS_CLI = REDIS_SERVER.replace("-server", "-cli")
 
 
 class ServiceError(RuntimeError):
@@ -307,17 +310,17 @@ class Redis(Service):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         self.socket.unlink(missing_ok=True)
-        command = ["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
+        command = [REDIS_SERVER, "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
         command += ["--save", "", "--appendonly", "no", "--dir", str(self.folder), "--maxmemory", "256mb"]
         self.launch(command, None, self.answers)
 
     def answers(self) -> bool:
-        check = ["redis-cli", "-s", str(self.socket), "ping"]
+        check = [REDIS_CLI, "-s", str(self.socket), "ping"]
         return subprocess.run(check, capture_output=True, text=True).stdout.strip() == "PONG"
 
     def command(self, *words: str) -> str:
         return subprocess.run(
-            ["redis-cli", "-s", str(self.socket), *words], capture_output=True, text=True
+            [REDIS_CLI, "-s", str(self.socket), *words], capture_output=True, text=True
         ).stdout.strip()
 
     def url(self, database: int = 0) -> str:
