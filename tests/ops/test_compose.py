@@ -226,3 +226,19 @@ def test_production_refuses_the_secrets_of_development() -> None:
     )
     assert ended.returncode == 1
     assert "MASTER_KEY" in ended.stderr or "JWT_SECRET" in ended.stderr
+
+
+@pytest.mark.parametrize("secret", ["MASTER_KEY", "JWT_SECRET", "DATABASE_URL"])
+@pytest.mark.parametrize("content", [None, "", "\n"], ids=["missing", "empty", "blank"])
+def test_production_refuses_to_start_without_a_secret(tmp_path: Path, secret: str, content: str | None) -> None:
+    folder = tmp_path / "secrets"
+    subprocess.run([ROOT / "deploy" / "secrets.sh", folder], check=True, capture_output=True)
+    files = {"MASTER_KEY": "master_key", "JWT_SECRET": "jwt_secret", "DATABASE_URL": "database_url_api"}
+    file = folder / files[secret]
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+    environment = {f"{name}_FILE": str(folder / path) for name, path in files.items()} | {"ENVIRONMENT": "production"}
+    ended = subprocess.run([BINARY, "api"], env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert secret in ended.stderr, ended.stderr
