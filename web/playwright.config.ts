@@ -2,6 +2,7 @@
 //
 //   npm run e2e --prefix web               all of them (E2E_URL_ADMIN and E2E_URL_APP name a system that runs already)
 //   npm run screenshots --prefix web       pictures of every screen into web/screenshots
+//   npm run pictures --prefix web          those of README and docs into docs/images
 import { defineConfig } from '@playwright/test';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -56,6 +57,7 @@ export default defineConfig({
     // The user front end has a system with known goods of its own: playwright.app.config.ts.
     { name: 'tests', testMatch: '**/*.spec.ts', testIgnore: '**/app/**' },
     { name: 'screenshots', testMatch: '**/*.shots.ts' },
+    { name: 'pictures', testMatch: '**/*.pictures.ts' },
   ],
   ...(running ? {} : { webServer: ownSystem() }),
 });

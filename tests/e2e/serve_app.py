@@ -1,19 +1,61 @@
 """Runs a whole system for the browser tests of the user front end and prints its address and ids as one line of JSON.
 
-It ends, with everything that it started, when its standard input is closed. Usage: python serve_app.py TRACKERD
+A worker judges and notifies; tests let goods move by sending lines for `trackerd import reports` to the address `reports`. It ends, with
+everything that it started, when its standard input is closed. Usage: python serve_app.py TRACKERD
 """
 
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import app_world
-from stack import Stack
+from stack import Stack, die_with_parent, stop_process
+
+
+@contextmanager
+def worker(stack: Stack) -> Iterator[None]:
+    with open(stack.folder / "worker.log", "ab") as log:
+        process = subprocess.Popen(
+            [stack.binary, "worker", "--queues=judge,notify"],
+            env=stack.env("worker_login"),
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent(death_signal=signal.SIGKILL),
+        )
+    yield
+    stop_process(process)
+
+
+@contextmanager
+def report_intake(stack: Stack) -> Iterator[str]:
+    """An address that takes reports in, as an import does, and wakes the worker."""
+
+    class Intake(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            lines = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            result = stack.run("import", "reports", "-", stdin=lines, check=False)
+            stack.redis.command("XADD", "{tracker}:hints", "*", "name", "judge.inbox")
+            self.send_response(204 if result.returncode == 0 else 500)
+            self.end_headers()
+
+        def log_message(self, *_args: object) -> None:
+            """Tests tell themselves what went wrong."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Intake) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 def main() -> int:
@@ -21,8 +63,9 @@ def main() -> int:
         folder = Path(name)
         with Stack(folder, sys.argv[1], {"MEDIA_FOLDER": str(folder / "media")}) as stack:
             world = app_world.build(stack)
-            print(json.dumps({"url": stack.url} | world), flush=True)
-            sys.stdin.read()
+            with worker(stack), report_intake(stack) as reports:
+                print(json.dumps({"url": stack.url, "reports": reports} | world), flush=True)
+                sys.stdin.read()
     return 0
 
 

@@ -145,7 +145,20 @@ test('managers add images, look through them by keyboard and delete them', async
   await expect(page.getByRole('dialog', { name: 'Image 2 of 2' })).toBeVisible();
   await page.keyboard.press('Escape');
   await expect(page.getByRole('dialog')).toHaveCount(0);
-  await page.getByRole('button', { name: 'Delete: Image 1 of 2' }).click();
+
+  const second = await thumbnails.nth(1).locator('img').getAttribute('src');
+  await page.getByRole('button', { name: 'Change: Image 2 of 2' }).click();
+  await page.getByLabel('Caption').fill('Seen from the door');
+  await page.getByLabel('Place in the gallery').selectOption('1');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  const captioned = page.getByRole('button', { name: 'Seen from the door', exact: true });
+  await expect(captioned).toHaveCount(1);
+  const first = page.getByRole('tabpanel').getByRole('listitem').first();
+  await expect(first).toContainText('Seen from the door');
+  expect((await first.locator('img').getAttribute('src'))?.split('?')[0]).toBe(second?.split('?')[0]);
+
+  await page.getByRole('button', { name: 'Delete: Seen from the door' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
   await expect(page.getByRole('button', { name: /^Image 1 of 1/ })).toHaveCount(1);
 });

@@ -2,6 +2,9 @@
 import { expect, type Page } from '@playwright/test';
 
 interface World {
+  /** Where reports are taken in while the tests run. */
+  reports: string;
+  admin: string;
   password: string;
   manager: string;
   user: string;
@@ -16,6 +19,21 @@ export function trackerId(name: string): number {
   const id = world.trackers[name];
   if (id === undefined) throw new Error(`no tracker ${name}`);
   return id;
+}
+
+/** Lets a tracker be seen somewhere now, by the way that real reports take. */
+export async function seenAt(tracker: string, [latitude, longitude]: readonly [number, number]): Promise<void> {
+  const report = { tracker, latitude, longitude, horizontal_accuracy: 20, confidence: 2, status: 0 };
+  const timestamp = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+  const answer = await fetch(world.reports, { method: 'POST', body: `${JSON.stringify({ ...report, timestamp })}\n` });
+  expect(answer.status).toBe(204);
+}
+
+/** Ends all sessions of somebody, as from another device. */
+export async function signOutElsewhere(page: Page, email: string): Promise<void> {
+  const login = await page.request.post('/api/v1/auth/login/json', { data: { email, password: world.password } });
+  const { access_token } = (await login.json()) as { access_token: string };
+  await page.request.post('/api/v1/auth/logout-all', { headers: { Authorization: `Bearer ${access_token}` } });
 }
 
 /** Opens `path` and signs in there; the address is kept. */
