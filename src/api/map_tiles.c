@@ -38,6 +38,41 @@ static const char head[] =
     "(count(*) FILTER (WHERE t.status = 'DELIVERED'))::integer AS delivered";
 static const char tail[] = " AND t.map_key >= $4 AND t.map_key < $5 GROUP BY t.map_key >> $6::integer) q";
 
+/* The same far out, where a tile may hold every tracker there is: from the sums by cell of zoom 12
+ * (db/migrations/0031_map_cells.sql). A cluster stands at the middle of its cells, weighted; one tracker
+ * alone where it is. $7 the clients, {0} for all; $8 the statuses, NULL for any; $9 all clients. */
+#define CELLS_ZOOM   12
+#define CELLS_BITS   (2 * (MAP_ZOOM - CELLS_ZOOM))
+#define WORLD_METRES "40075016.685578488"
+static const char by_cells[] =
+    "WITH parts AS ("
+    "  SELECT cell >> $6::integer AS part, status, trackers AS n, x, y FROM map_cells"
+    "  WHERE client_id = ANY ($7::bigint[]) AND cell >= $4 AND cell < $5"
+    "  UNION ALL"
+    "  SELECT cell >> $6::integer, status, change, map_cell_axis(cell, 0), map_cell_axis(cell, 1) FROM map_cell_changes"
+    "  WHERE ($9::boolean OR client_id = ANY ($7::bigint[])) AND cell >= $4 AND cell < $5"
+    "), groups AS ("
+    "  SELECT part, sum(n)::integer AS trackers,"
+    "   (((sum(n * x) / sum(n))::float8 + 0.5) / 4096 - 0.5) * " WORLD_METRES " AS east,"
+    "   (0.5 - ((sum(n * y) / sum(n))::float8 + 0.5) / 4096) * " WORLD_METRES " AS north,"
+    "   coalesce(sum(n) FILTER (WHERE status = 'CREATED'), 0)::integer AS created,"
+    "   coalesce(sum(n) FILTER (WHERE status = 'IN_TRANSIT'), 0)::integer AS in_transit,"
+    "   coalesce(sum(n) FILTER (WHERE status = 'IN_STORAGE'), 0)::integer AS in_storage,"
+    "   coalesce(sum(n) FILTER (WHERE status = 'DELIVERED'), 0)::integer AS delivered"
+    "  FROM parts WHERE $8::tracker_status[] IS NULL OR status = ANY ($8::tracker_status[])"
+    "  GROUP BY part HAVING sum(n) > 0"
+    ") SELECT ST_AsMVT(q, 'trackers', 4096, 'geom') FROM (SELECT ST_AsMVTGeom(coalesce(one.place,"
+    "  ST_SetSRID(ST_MakePoint(g.east, g.north), 3857)), ST_TileEnvelope($1::integer, $2::integer, $3::integer), 4096, 0, false)"
+    "  AS geom, g.trackers, one.id, one.name, one.status, one.reported, g.created, g.in_transit, g.in_storage, g.delivered"
+    " FROM groups g LEFT JOIN LATERAL ("
+    "  SELECT t.id, t.name, t.status::text, extract(epoch FROM t.last_report_at)::bigint AS reported, ST_Transform(ST_SetSRID("
+    "   ST_MakePoint(t.last_longitude, greatest(-85.05, least(85.05, t.last_latitude))), 4326), 3857) AS place"
+    "  FROM trackers t WHERE g.trackers = 1 AND t.archived_at IS NULL AND ($9::boolean OR t.client_id = ANY ($7::bigint[]))"
+    "   AND t.map_key >= g.part::bigint << ($6::integer + $10::integer)"
+    "   AND t.map_key < (g.part::bigint + 1) << ($6::integer + $10::integer)"
+    "   AND ($8::tracker_status[] IS NULL OR t.status = ANY ($8::tracker_status[])) LIMIT 1"
+    " ) one ON true) q";
+
 struct tile {
     int64_t z, x, y;
 };
@@ -53,11 +88,17 @@ static bool take_tile(struct request *req, struct tile *tile)
     return false;
 }
 
-static struct rows *ask(struct request *req, const struct list_query *query, const struct tile *tile)
+static int64_t cell_bits(const struct tile *tile)
+{
+    return tile->z < NEAR_ZOOM ? FAR_BITS : NEAR_BITS;
+}
+
+/* By tracker, with any filter of the list. */
+static struct statement by_tracker(const struct list_query *query, const struct tile *tile,
+                                   struct arena *arena)
 {
     struct map_range keys = map_tile((int)tile->z, (uint32_t)tile->x, (uint32_t)tile->y);
-    int64_t bits = tile->z < NEAR_ZOOM ? FAR_BITS : NEAR_BITS;
-    int64_t levels = MAP_ZOOM - tile->z - bits;
+    int64_t levels = MAP_ZOOM - tile->z - cell_bits(tile);
     const struct db_param params[] = {
         { .type = 'i', .value.number = tile->z },
         { .type = 'i', .value.number = tile->x },
@@ -66,7 +107,55 @@ static struct rows *ask(struct request *req, const struct list_query *query, con
         { .type = 'i', .value.number = keys.high },
         { .type = 'i', .value.number = levels > 0 ? 2 * levels : 0 },
     };
-    struct statement statement = sql_over(query, head, tail, params, ARRAY_LEN(params), req->arena);
+    return sql_over(query, head, tail, params, ARRAY_LEN(params), arena);
+}
+
+/* Do the sums by cell answer this? *statuses: the filter, NULL for any. */
+static bool in_sums(const struct list_query *query, const struct tile *tile, struct arena *arena,
+                    const char **statuses)
+{
+    *statuses = NULL;
+    if (tile->z + cell_bits(tile) > CELLS_ZOOM || query->archived != ARCHIVED_NO || query->search != NULL ||
+        query->filter_count > 1)
+        return false;
+    if (query->filter_count == 0)
+        return true;
+    const struct list_filter *filter = &query->filters[0];
+    if (strcmp(filter->field->name, "status") != 0 ||
+        (filter->kind != FILTER_IS && filter->kind != FILTER_IN))
+        return false;
+    *statuses = filter->kind == FILTER_IN ? filter->text : arena_printf(arena, "{%s}", filter->text);
+    return true;
+}
+
+static struct statement by_sums(const struct list_query *query, const struct tile *tile, const char *statuses,
+                                struct arena *arena)
+{
+    static const int64_t all[] = { 0 };
+    struct map_range keys = map_tile((int)tile->z, (uint32_t)tile->x, (uint32_t)tile->y);
+    const struct db_param params[] = {
+        { .type = 'i', .value.number = tile->z },
+        { .type = 'i', .value.number = tile->x },
+        { .type = 'i', .value.number = tile->y },
+        { .type = 'i', .value.number = keys.low >> CELLS_BITS },
+        { .type = 'i', .value.number = keys.high >> CELLS_BITS },
+        { .type = 'i', .value.number = 2 * (CELLS_ZOOM - tile->z - cell_bits(tile)) },
+        { .type = 'a',
+          .value.data = query->every_client ? all : query->clients,
+          .count = query->every_client ? ARRAY_LEN(all) : query->client_count },
+        { .type = 's', .value.data = statuses },
+        { .type = 's', .value.data = query->every_client ? "true" : "false" },
+        { .type = 'i', .value.number = CELLS_BITS },
+    };
+    return (struct statement){ by_cells, arena_memdup(arena, params, sizeof(params)), ARRAY_LEN(params) };
+}
+
+static struct rows *ask(struct request *req, const struct list_query *query, const struct tile *tile)
+{
+    const char *statuses;
+    struct statement statement = in_sums(query, tile, req->arena, &statuses)
+                                     ? by_sums(query, tile, statuses, req->arena)
+                                     : by_tracker(query, tile, req->arena);
     return read_rows(req, &statement);
 }
 

@@ -9,10 +9,12 @@
 /* Runs that begin or end, planned moves of trackers between runs, and counters. */
 static int64_t minute_run(struct task_context *task, struct error *err)
 {
-    struct rows *rows = db_query(task->db,
-                                 "SELECT CASE WHEN pg_try_advisory_xact_lock($1) "
-                                 "THEN turn_runs() + arm_fetches() + fold_tracker_counts() ELSE 0 END",
-                                 "i", (int64_t)MINUTE_LOCK);
+    struct rows *rows = db_query(
+        task->db,
+        "SELECT CASE WHEN pg_try_advisory_xact_lock($1) "
+        "THEN turn_runs() + arm_fetches() + fold_tracker_counts() + fold_map_cells() "
+        "ELSE 0 END",
+        "i", (int64_t)MINUTE_LOCK);
     if (!rows_ok(rows)) {
         error_set(err, "database_error", "%s", rows_message(rows));
         return -1;

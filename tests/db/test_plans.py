@@ -32,7 +32,7 @@ SELECT c, runs[1 + n % 5], 'T-' || n, upper(regexp_replace(lpad(to_hex(n), 12, '
 FROM (SELECT n, CASE WHEN n <= 10 THEN {SMALL} WHEN n % 3 > 0 THEN {BIG} ELSE 2 + n % {TENANTS - 2} END AS c FROM generate_series(1, {TRACKERS}) n) x
 JOIN (SELECT client_id, array_agg(id) AS runs FROM production_runs GROUP BY 1) r ON r.client_id = c;
 UPDATE trackers SET next_fetch_at = now() + interval '1 hour' WHERE id % 10 <> 0;
-SELECT fold_tracker_counts();
+SELECT fold_tracker_counts(), fold_map_cells();
 SELECT count(*) FROM store_reports(
     (SELECT array_agg(CASE WHEN n % 2 = 0 THEN 5 ELSE 6 + n % 3000 END) FROM generate_series(1, {2 * REPORTS_PER_TRACKER}) n),
     (SELECT array_agg(now() - n * interval '43 minutes') FROM generate_series(1, {2 * REPORTS_PER_TRACKER}) n),
@@ -158,6 +158,19 @@ def test_the_map_uses_its_index_in_spite_of_row_security(large):
         )
         assert "map_key" in plan and "Seq Scan" not in plan
         assert touched <= 500, plan
+
+
+def test_the_whole_world_reads_cells_and_not_trackers(large):
+    """Of 100,000 trackers, which stand in some 700 cells of zoom 12."""
+    for role, clients, client in (("admin", "{}", 0), ("user", f"{{{BIG}}}", BIG)):
+        act(large, role, clients)
+        touched, plan = pages(
+            large,
+            "SELECT cell >> 16, sum(trackers) FROM map_cells"
+            f" WHERE client_id = ANY (ARRAY[{client}::bigint]) AND cell >= 0 AND cell < 16777216 GROUP BY 1",
+        )
+        assert "Seq Scan on trackers" not in plan
+        assert touched <= 600, plan
 
 
 def test_due_trackers(large):

@@ -241,7 +241,8 @@ def fill(connection: psycopg.Connection) -> None:
     assert (a.client, b.client) == (A_ID, B_ID)
     operator(connection)
     # A worker takes what the rows above have requested; later edits leave new changes and requests.
-    connection.execute("SELECT expand_replays(), fold_tracker_counts(), refresh_status_daily()")
+    connection.execute("UPDATE trackers SET last_latitude = 52.4, last_longitude = 13.4")
+    connection.execute("SELECT expand_replays(), fold_tracker_counts(), fold_map_cells(), refresh_status_daily()")
     for t in (a, b):
         connection.execute(
             "UPDATE trackers SET status = 'IN_STORAGE', location_id = %s, last_latitude = 52.5, last_longitude = 13.5 WHERE id = %s",
