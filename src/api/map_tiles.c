@@ -39,7 +39,7 @@ static const char head[] =
 static const char tail[] = " AND t.map_key >= $4 AND t.map_key < $5 GROUP BY t.map_key >> $6::integer) q";
 
 /* The same far out, where a tile may hold every tracker there is: from the sums by cell of zoom 12
- * (db/migrations/0031_map_cells.sql). A cluster stands at the middle of its cells, weighted; one tracker
+ * (db/migrations/0032_map_cells.sql). A cluster stands at the middle of its cells, weighted; one tracker
  * alone where it is. $7 the clients, {0} for all; $8 the statuses, NULL for any; $9 all clients. */
 #define CELLS_ZOOM   12
 #define CELLS_BITS   (2 * (MAP_ZOOM - CELLS_ZOOM))
