@@ -19,7 +19,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -93,6 +93,14 @@ def reachable_by(user: str | None, folder: Path) -> bool:
             if not stat.st_mode & bit:
                 return False
     return True
+
+
+@contextlib.contextmanager
+def own_folder() -> Iterator[Path]:
+    """A temporary folder that the server's user can enter, which pytest's cannot be relied on to be: every run of pytest closes it."""
+    with tempfile.TemporaryDirectory(prefix="tracker-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
 
 
 def usable_folder(folder: Path, user: str | None) -> Path:

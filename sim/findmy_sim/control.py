@@ -280,9 +280,10 @@ class Control:
 
     @answers_errors
     async def visible(self, request: web.Request) -> web.StreamResponse:
-        """What the report server holds of a tag at a time, in plain."""
+        """What the report server holds of a tag at a time, in plain; now, to the fraction of a second, it is what an answer holds."""
         tag = self._tag(request)
-        at = moment(_number_or_text(request.query.get("at", "now")), self.sim.clock.now())
+        given, now = request.query.get("at"), self.sim.clock.now()
+        at = now if given is None else moment(_number_or_text(given), now)
         rows = tag.seen.visible(at, self.sim.world.retention)
         return web.json_response({"at": format_time(at), "items": [truth_json(tag, row) for row in rows]})
 

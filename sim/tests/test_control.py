@@ -47,6 +47,20 @@ async def test_added_reports_come_back_exactly(signed_in: Run) -> None:
         assert opened == {name: added[name] for name in opened}
 
 
+async def test_what_is_visible_ends_where_an_answer_ends(start: Starter) -> None:
+    """To the fraction of a second: a report that is forgotten in half a second is in both, one forgotten half a second ago in neither."""
+    run = await start(speed=0.0, start=1_793_000_000.6)
+    await run.client.sign_in(USER, PASSWORD)
+    await run.control("POST", "/tags", {"id": "t", "private_key": key(), "place": PLACE, "start": "+1d"})
+    oldest = 1_793_000_000 - 7 * 86_400
+    for at in (oldest, oldest + 1):
+        row = {"latitude": 1, "longitude": 2, "timestamp": at, "horizontal_accuracy": 10, "confidence": 1}
+        await run.control("POST", "/tags/t/reports", row)
+    seen = [row["timestamp_unix"] for row in (await run.control("GET", "/tags/t/visible"))["items"]]
+    got = await run.client.payloads("v2", [crypto.report_id(crypto.advertisement_key(private()))])
+    assert seen == [oldest + 1] and len(got) == 1
+
+
 async def test_ten_thousand_reports_decrypt_to_the_truth(start: Starter) -> None:
     """What the C library is checked with as well: nothing of the truth is lost or bent on the way."""
     run = await start(tags=80, seed="cross", days=20, speed=0.0, workers=2)

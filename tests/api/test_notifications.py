@@ -390,7 +390,9 @@ def test_a_mail_that_cannot_be_sent_is_tried_again_and_given_up_at_last(
     assert expected - 30 <= pause.total_seconds() <= expected
 
 
-def test_a_mail_whose_worker_died_is_sent_once_more_and_no_oftener(server, worker: None, db: psycopg.Connection) -> None:
+def test_a_mail_whose_worker_died_is_sent_once_more_and_no_oftener(
+    server, worker: None, db: psycopg.Connection
+) -> None:
     """One death: sent again, as the same message. Two deaths: given up, since each of them may have sent it."""
     once, twice = delivery(db, recipient="once@example.com", unsettled=1), delivery(db, unsettled=2)
     hint(server, "notify.outbox")

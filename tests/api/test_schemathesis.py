@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from services import own_folder
 from stack import Stack
 
 BINARY = os.environ.get("TRACKERD", str(ROOT / "build" / "trackerd"))
@@ -40,9 +41,9 @@ SIGNS_OUT = re.compile(r"^/api/v1/(auth/(?!refresh)|users/me/sessions|users/\{id
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def own_server() -> Iterator[Stack]:
     """Not the other tests' server: generated inputs delete and archive whatever they hit."""
-    with Stack(tmp_path_factory.mktemp("schemathesis"), binary=BINARY) as stack:
+    with own_folder() as folder, Stack(folder, binary=BINARY) as stack:
         stack.add_town()
         yield stack
 

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 sys.path.insert(0, str(ROOT / "tests" / "pipeline"))
 
 from processes import Process  # noqa: E402
-from services import REDIS_CLI, REDIS_SERVER, Service  # noqa: E402
+from services import REDIS_CLI, REDIS_SERVER, Service, own_folder  # noqa: E402
 from stack import Stack, free_port  # noqa: E402
 from system import until  # noqa: E402
 from test_compose import BINARY  # noqa: E402
@@ -127,10 +127,9 @@ def busy_day(stack: Stack) -> None:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> list[list[bytes]]:
-    with Stack(
-        tmp_path_factory.mktemp("stack"), BINARY, {"RATE_LIMIT": "1000", "RATE_LIMIT_ANONYMOUS": "1000"}
-    ) as stack:
+def recorded() -> list[list[bytes]]:
+    settings = {"RATE_LIMIT": "1000", "RATE_LIMIT_ANONYMOUS": "1000"}
+    with own_folder() as folder, Stack(folder, BINARY, settings) as stack:
         stack.create_user(EMAIL, PASSWORD, admin=True)
         server = redis_py.Redis(unix_socket_path=str(stack.redis.socket), socket_timeout=1)
         with Recorder(server) as recorder, Process(stack, "worker", "worker"), Process(stack, "scheduler", "scheduler"):

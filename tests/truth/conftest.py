@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import paths  # noqa: F401 - before what it makes importable
+from services import own_folder
 from system import System
 
 
 @pytest.fixture
-def system(tmp_path_factory: pytest.TempPathFactory):
-    made = System(tmp_path_factory.mktemp("truth"))
-    yield made
-    made.close()
+def system() -> Iterator[System]:
+    with own_folder() as folder:
+        made = System(folder)
+        yield made
+        made.close()
