@@ -280,7 +280,7 @@ class Control:
 
     @answers_errors
     async def visible(self, request: web.Request) -> web.StreamResponse:
-        """What the report server holds of a tag at a time, in plain; now, to the fraction of a second, it is what an answer holds."""
+        """What the report server holds of a tag at a time, in plain: without one, just what an answer would hold."""
         tag = self._tag(request)
         given, now = request.query.get("at"), self.sim.clock.now()
         at = now if given is None else moment(_number_or_text(given), now)

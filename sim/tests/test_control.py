@@ -48,7 +48,7 @@ async def test_added_reports_come_back_exactly(signed_in: Run) -> None:
 
 
 async def test_what_is_visible_ends_where_an_answer_ends(start: Starter) -> None:
-    """To the fraction of a second: a report that is forgotten in half a second is in both, one forgotten half a second ago in neither."""
+    """To the fraction of a second: of two reports of seven days ago both hold the younger one."""
     run = await start(speed=0.0, start=1_793_000_000.6)
     await run.client.sign_in(USER, PASSWORD)
     await run.control("POST", "/tags", {"id": "t", "private_key": key(), "place": PLACE, "start": "+1d"})
