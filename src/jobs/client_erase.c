@@ -120,6 +120,13 @@ static bool erase_trackers(struct erasure *erasure, struct error *err)
     return true;
 }
 
+/* The map's sums follow what trackers leave behind them; folded, the client's own are nothing and go. */
+static bool fold_map(const struct erasure *erasure, struct error *err)
+{
+    struct rows *rows = db_query(erasure->task->db, "SELECT fold_map_cells()", "");
+    return rows_ok(rows) || database_failed(rows, "map_cells", err);
+}
+
 /* ---- the rest ---- */
 
 static bool erase_table(struct erasure *erasure, size_t i, struct error *err)
@@ -184,7 +191,7 @@ static bool erase_all(struct erasure *erasure, int64_t user, struct error *err)
         return false;
     if (name == NULL)
         return true;
-    if (!erase_images(erasure, err) || !erase_trackers(erasure, err))
+    if (!erase_images(erasure, err) || !erase_trackers(erasure, err) || !fold_map(erasure, err))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(leftovers); i++)
         if (!erase_table(erasure, i, err))

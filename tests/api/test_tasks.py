@@ -202,6 +202,8 @@ def furnish(admin: ApiClient, db: psycopg.Connection, client: int, trackers: int
     made(admin.post("/exclusion-areas", json={"client_id": client, "name": "x", "area": square}))
     for tracker in [goods.tracker, *(make_tracker(admin, goods.run) for _ in range(trackers - 1))]:
         assert store(db, tracker, [Report(at(h), 52.5 + h / 100, 13.4) for h in range(10)]) == 10
+    db.execute("UPDATE trackers SET last_latitude = 52.5, last_longitude = 13.4 WHERE client_id = %s", (client,))
+    db.execute("SELECT fold_map_cells()")
     add_event(db, goods, "entry", goods.delivery, at(1))
     add_status(db, goods, "DELIVERED", at(1), goods.delivery)
     made(admin.post("/share-links", json={"client_id": client, "production_run_id": goods.run}))
