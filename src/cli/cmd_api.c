@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/timeutil.h"
 #include "cli/cli.h"
+#include "cli/database.h"
 #include "cli/secrets.h"
 #include "http/server.h"
 #include "jobs/jobs.h"
@@ -85,10 +86,9 @@ static void queries(const struct request *req, struct json *json)
 /* A login that could see past row security, or a schema that is not this binary's, must not serve. */
 static bool check_database(const struct config *config, struct error *err)
 {
-    if (config->database_url[0] == '\0')
-        return error_set(err, "setting_missing",
-                         "DATABASE_URL is not set; `trackerd config` tells what it means");
-    struct db *db = open_database(config);
+    struct db *db = cli_database(config, "trackerd api", err);
+    if (db == NULL)
+        return false;
     struct arena *arena = arena_new();
     db_use(db, arena, NULL);
     bool ok = db_check_confined(db, err) && migrate_check(db, err);

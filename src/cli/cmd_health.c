@@ -38,7 +38,9 @@ static int run(int argc, char **argv, const struct config *config)
     struct error err;
     int status = EXIT_OK;
     if (!ask(url, arena, &answer, &err)) {
-        status = cli_fail(&err);
+        struct error told;
+        error_set(&told, err.code, "nothing answers at %s: %s", url, err.message);
+        status = cli_fail(&told);
     } else {
         printf("%s\n", answer.body);
         if (answer.status != 200)

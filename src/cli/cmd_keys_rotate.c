@@ -9,7 +9,7 @@
 #include "base/seal.h"
 #include "base/timeutil.h"
 #include "cli/cli.h"
-#include "store/db.h"
+#include "cli/database.h"
 
 /* Rows of one statement, which is one transaction: what is done stays done. Recordings are large. */
 #define BATCH       500
@@ -58,7 +58,7 @@ static void progress(struct rotation *rotation, const struct sealed_column *colu
 static bool database_failed(const struct rows *rows, const char *table, struct error *err)
 {
     if (rows_status(rows) == DB_UNAVAILABLE)
-        return error_set(err, "database_unavailable", "the database is away; start again to go on");
+        return error_set(err, "database_unavailable", "%s; start again to go on", rows_message(rows));
     if (rows_status(rows) == DB_DENIED)
         return error_set(err, "denied",
                          "this login may not rotate %s: DATABASE_URL must be a worker's or the owner's",
@@ -230,22 +230,16 @@ static int run_rotate(int argc, char **argv, const struct config *config)
     if (positional > 0)
         return cli_usage(argv[0], "unexpected argument %s", argv[1]);
     struct rotation rotation = { .dry_run = dry_run != NULL, .told_at = time_monotonic() };
-    if (config->database_url[0] == '\0' || config->master_key[0] == '\0') {
-        error_set(&err, "settings", "%s is not set",
-                  config->database_url[0] == '\0' ? "DATABASE_URL" : "MASTER_KEY");
+    if (config->master_key[0] == '\0') {
+        error_set(&err, "settings", "MASTER_KEY is not set: the current key, and those before it");
         return cli_fail(&err);
     }
     if (!sealer_init(&rotation.sealer, config->master_key, &err))
         return cli_fail(&err);
     hex_encode(rotation.sealer.key_ids[0], sizeof(rotation.sealer.key_ids[0]), rotation.key_id);
     rotation.arena = arena_new();
-    rotation.db = db_new(&(struct db_options){
-        .url = config->database_url,
-        .transaction_pooler = config->database_pooler[0] == 't',
-        .connect_timeout = config->database_connect_timeout,
-        .application_name = "trackerd keys rotate-master",
-    });
-    int status = rotate_all(&rotation);
+    rotation.db = cli_database(config, "trackerd keys rotate-master", &err);
+    int status = rotation.db != NULL ? rotate_all(&rotation) : cli_fail(&err);
     db_free(rotation.db);
     arena_free(rotation.arena);
     sealer_wipe(&rotation.sealer);

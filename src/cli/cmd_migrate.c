@@ -6,7 +6,7 @@
 
 #include "base/timeutil.h"
 #include "cli/cli.h"
-#include "store/db.h"
+#include "cli/database.h"
 #include "store/logins.h"
 #include "store/migrate.h"
 
@@ -118,16 +118,9 @@ static int run(int argc, char **argv, const struct config *config)
         return cli_usage(argv[0], "--check stands alone");
 
     struct error err;
-    if (config->database_url[0] == '\0') {
-        error_set(&err, "settings", "DATABASE_URL is not set");
+    struct db *db = cli_database(config, "trackerd migrate", &err);
+    if (db == NULL)
         return cli_fail(&err);
-    }
-    struct db *db = db_new(&(struct db_options){
-        .url = config->database_url,
-        .transaction_pooler = config->database_pooler[0] == 't',
-        .connect_timeout = config->database_connect_timeout,
-        .application_name = "trackerd migrate",
-    });
     if (only_check != NULL)
         return check(db);
     return migrate(db,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/database.h"
 #include "geocode/places_load.h"
 
 static int load(struct db *db, struct arena *arena, const struct places_files *files, bool if_empty)
@@ -30,17 +31,10 @@ static int load(struct db *db, struct arena *arena, const struct places_files *f
 static int load_into_database(const struct config *config, const struct places_files *files, bool if_empty)
 {
     struct error err;
-    if (config->database_url[0] == '\0') {
-        error_set(&err, "settings", "DATABASE_URL is not set");
+    struct db *db = cli_database(config, "trackerd places", &err);
+    if (db == NULL)
         return cli_fail(&err);
-    }
     struct arena *arena = arena_new();
-    struct db *db = db_new(&(struct db_options){
-        .url = config->database_url,
-        .transaction_pooler = strcmp(config->database_pooler, "transaction") == 0,
-        .connect_timeout = config->database_connect_timeout,
-        .application_name = "trackerd places",
-    });
     int status = load(db, arena, files, if_empty);
     db_free(db);
     arena_free(arena);

@@ -7,8 +7,8 @@
 #include "base/parse.h"
 #include "base/timeutil.h"
 #include "cli/cli.h"
+#include "cli/database.h"
 #include "jobs/jobs.h"
-#include "store/db.h"
 #include "store/redis.h"
 #include "store/rows_json.h"
 #include "tasks/queue.h"
@@ -26,17 +26,14 @@ struct session {
 
 static bool open_session(struct session *session, const struct config *config, struct error *err)
 {
-    if (config->database_url[0] == '\0')
-        return error_set(err, "setting_missing",
-                         "DATABASE_URL is not set; `trackerd config` tells what it means");
     session->config = config;
-    session->redis = redis_new(config->redis_url, config->redis_timeout, err);
-    if (session->redis == NULL)
+    session->redis = NULL;
+    session->db = cli_database(config, "trackerd tasks", err);
+    if (session->db == NULL ||
+        (session->redis = redis_new(config->redis_url, config->redis_timeout, err)) == NULL) {
+        db_free(session->db);
         return false;
-    session->db = db_new(&(struct db_options){ .url = config->database_url,
-                                               .statement_timeout = config->database_statement_timeout,
-                                               .connect_timeout = config->database_connect_timeout,
-                                               .application_name = "trackerd tasks" });
+    }
     session->arena = arena_new();
     db_use(session->db, session->arena, NULL);
     return true;
@@ -191,7 +188,9 @@ static int run(int argc, char **argv, const struct config *config)
     static const char *const actions[] = { "list", "show", "retry", "cancel", "run", NULL };
     int action = positional > 0 ? word_index(actions, argv[1]) : -1;
     if (action < 0)
-        return cli_usage("tasks", "list, show, retry, cancel or run?");
+        return positional == 0
+                   ? cli_usage("tasks", "which action? list, show, retry, cancel or run")
+                   : cli_usage("tasks", "unknown action %s: list, show, retry, cancel or run", argv[1]);
     if (positional != (action == 0 ? 1 : 2))
         return cli_usage("tasks", action == 0 ? "list takes options only" : "%s needs one argument", argv[1]);
 

@@ -10,8 +10,8 @@
 #include "base/encode.h"
 #include "base/parse.h"
 #include "cli/cli.h"
+#include "cli/database.h"
 #include "cli/prompt.h"
-#include "store/db.h"
 
 #define MAX_CLIENTS 100 /* on one command line */
 
@@ -46,7 +46,7 @@ static int fail_rows(const struct rows *rows)
     if (strcmp(rows_constraint(rows), "users_email_form") == 0)
         return fail("invalid", "this is not an e-mail address");
     if (rows_status(rows) == DB_UNAVAILABLE)
-        return fail("unavailable", "the database at DATABASE_URL cannot be reached");
+        return fail("unavailable", rows_message(rows));
     struct error err;
     error_set(&err, "database", "the database refused: %s", rows_message(rows));
     return cli_fail(&err);
@@ -358,16 +358,11 @@ static bool take_clients(int *argc, char **argv, struct command_line *line)
 static int run_action(size_t action, struct command_line *line)
 {
     const struct config *config = line->config;
-    if (config->database_url[0] == '\0')
-        return fail("database_url", "DATABASE_URL is not set");
-    const struct db_options options = {
-        .url = config->database_url,
-        .transaction_pooler = strcmp(config->database_pooler, "transaction") == 0,
-        .connect_timeout = config->database_connect_timeout,
-        .application_name = "trackerd user",
-    };
+    struct error err;
+    line->db = cli_database(config, "trackerd user", &err);
+    if (line->db == NULL)
+        return cli_fail(&err);
     line->arena = arena_new();
-    line->db = db_new(&options);
     db_use(line->db, line->arena, &admin_context);
     int status = actions[action].run(line);
     db_free(line->db);

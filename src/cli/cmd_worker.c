@@ -64,6 +64,8 @@ static int run(int argc, char **argv, const struct config *config)
         return cli_usage("worker", "--metrics-port is a port, or 0 for none");
 
     struct error err;
+    if (!worker_queues_valid(queues, &err))
+        return cli_usage("worker", "%s", err.message);
     if (!secrets_check(config, &err) || !cli_check_schema(config, &err))
         return cli_fail(&err);
     struct jobs_shared *shared = jobs_shared_new(config, &err);

@@ -6,7 +6,7 @@
 struct db *cli_database(const struct config *config, const char *name, struct error *err)
 {
     if (config->database_url[0] == '\0') {
-        error_set(err, "database_url", "DATABASE_URL is not set");
+        error_set(err, "database_url", "DATABASE_URL is not set; `trackerd config` tells what it means");
         return NULL;
     }
     return db_new(&(struct db_options){
@@ -14,13 +14,14 @@ struct db *cli_database(const struct config *config, const char *name, struct er
         .transaction_pooler = strcmp(config->database_pooler, "transaction") == 0,
         .connect_timeout = config->database_connect_timeout,
         .application_name = name,
+        .explain = true,
     });
 }
 
 bool cli_rows_failed(const struct rows *rows, struct error *err)
 {
     if (rows_status(rows) == DB_UNAVAILABLE)
-        return error_set(err, "unavailable", "the database at DATABASE_URL cannot be reached");
+        return error_set(err, "unavailable", "%s", rows_message(rows));
     if (rows_status(rows) == DB_DENIED)
         return error_set(err, "denied",
                          "the login of DATABASE_URL may not do this: it must be a member of tracker_worker");

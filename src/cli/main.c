@@ -26,7 +26,9 @@ static void print_help(FILE *out)
     fputs(
         "\n`trackerd COMMAND --help` tells more. Settings come from the environment: see `trackerd config`.\n"
         "  --help       this text\n"
-        "  --version    the version\n",
+        "  --version    the version\n\n"
+        "Exit status: 0 done, 1 failed (one line on standard error says why), 2 bad usage. Commands that have\n"
+        "more say so in their help.\n",
         out);
 }
 
@@ -107,17 +109,31 @@ static void print_command_help(const struct command *command)
 
 static int run_command(const struct command *command, int argc, char **argv);
 
+/* "decrypt, fetch or recordings" */
+static const char *part_names(const struct command *command, char *out, size_t size)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (const struct command *const *part = command->parts; *part != NULL && len < size; part++)
+        len += (size_t)snprintf(out + len, size - len, "%s%s",
+                                part == command->parts ? ""
+                                : part[1] == NULL      ? " or "
+                                                       : ", ",
+                                (*part)->name);
+    return out;
+}
+
 /* `trackerd NAME PART ...`: argv[0] is NAME. */
 static int run_part(const struct command *command, int argc, char **argv)
 {
-    char name[64];
+    char name[64], names[128];
     const struct command *const *part = command->parts;
     if (argc < 2)
-        return cli_usage(argv[0], "which? See the help for what there is");
+        return cli_usage(argv[0], "which? %s", part_names(command, names, sizeof(names)));
     while (*part != NULL && strcmp((*part)->name, argv[1]) != 0)
         part++;
     if (*part == NULL)
-        return cli_usage(argv[0], "there is no %s", argv[1]);
+        return cli_usage(argv[0], "there is no %s; %s", argv[1], part_names(command, names, sizeof(names)));
     snprintf(name, sizeof(name), "%s %s", argv[0], argv[1]);
     argv[1] = name;
     return run_command(*part, argc - 1, argv + 1);

@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/timeutil.h"
+#include "cli/database.h"
 #include "http/server.h"
-#include "store/db.h"
 #include "store/migrate.h"
 
 struct monitor {
@@ -89,12 +89,9 @@ void monitor_stop(struct monitor *monitor)
 
 bool cli_check_schema(const struct config *config, struct error *err)
 {
-    if (config->database_url[0] == '\0')
-        return error_set(err, "setting_missing",
-                         "DATABASE_URL is not set; `trackerd config` tells what it means");
-    struct db *db = db_new(&(struct db_options){ .url = config->database_url,
-                                                 .connect_timeout = config->database_connect_timeout,
-                                                 .application_name = "trackerd" });
+    struct db *db = cli_database(config, "trackerd", err);
+    if (db == NULL)
+        return false;
     struct arena *arena = arena_new();
     db_use(db, arena, NULL);
     bool ok = migrate_check(db, err);

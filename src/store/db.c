@@ -135,10 +135,19 @@ static bool is_read(const char *sql)
     return strncmp(sql, "SELECT", strlen("SELECT")) == 0;
 }
 
+static struct rows *not_reached(struct db *db)
+{
+    if (!db->options.explain)
+        return rows_failed(db, DB_UNAVAILABLE, "the database is not reached");
+    return rows_failed(
+        db, DB_UNAVAILABLE,
+        arena_printf(db->arena, "the database at DATABASE_URL is not reached: %s", db->trouble));
+}
+
 static struct rows *ask(struct db *db, struct link *link, const char *sql, const struct pg_params *params)
 {
     if (!db_link_ready(db, link))
-        return rows_failed(db, DB_UNAVAILABLE, "the database is not reached");
+        return not_reached(db);
     bool late = false;
     struct rows *rows = db_round_trip(db, link, sql, params, &late);
     if (db->in_transaction || rows_ok(rows))
@@ -211,7 +220,7 @@ struct rows *db_execute(struct db *db, const char *sql)
     if (why != NULL)
         return rows_failed(db, status, why);
     if (!db_link_ready(db, link))
-        return rows_failed(db, DB_UNAVAILABLE, "the database is not reached");
+        return not_reached(db);
     int64_t began = time_monotonic();
     PGresult *result = PQexec(link->conn, sql);
     if (result == NULL || PQstatus(link->conn) == CONNECTION_BAD) {
@@ -259,7 +268,7 @@ bool db_begin(struct db *db, struct error *err)
      */
     for (int tries = 0; tries < 2; tries++) {
         if (!db_link_ready(db, link)) {
-            rows = rows_failed(db, DB_UNAVAILABLE, "the database is not reached");
+            rows = not_reached(db);
             break;
         }
         int64_t began = time_monotonic();

@@ -29,6 +29,8 @@ struct db_options {
     int64_t connect_timeout;      /* microseconds; 0: 5 s */
     int64_t replica_max_lag;      /* microseconds; 0: 10 s */
     const char *application_name; /* NULL: "trackerd" */
+    bool explain; /* for a command line, whose user owns the settings: messages say why the server was not
+                     reached, and the log does not */
 };
 
 /* Whose eyes the following statements see through (row-level security). All NULL: no context is sent

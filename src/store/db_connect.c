@@ -1,5 +1,6 @@
 /* Connections to PostgreSQL: opening with a bound on time, back-off, session settings. */
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +123,19 @@ static void ignore_notice(void *arg, const PGresult *result)
     (void)result;
 }
 
+/* libpq's message names host and user, never the password. */
+static void note_trouble(struct db *db, const struct link *link, const PGconn *conn)
+{
+    const char *reason = conn != NULL ? PQerrorMessage(conn) : "the address cannot be read";
+    const char *silent = "it does not answer in time"; /* then libpq has no words */
+    int line = (int)strcspn(reason, "\n");
+    snprintf(db->trouble, sizeof(db->trouble), "%.*s", line > 0 ? line : (int)strlen(silent),
+             line > 0 ? reason : silent);
+    if (!db->options.explain)
+        LOG_WARN("database not reached", LOG_TEXT("server", link == &db->replica ? "replica" : "primary"),
+                 LOG_TEXT("reason", line > 0 ? reason : silent));
+}
+
 bool link_open(struct db *db, struct link *link)
 {
     if (link->conn != NULL)
@@ -135,9 +149,7 @@ bool link_open(struct db *db, struct link *link)
         timeout = REPLICA_TIMEOUT;
     if (conn == NULL || PQstatus(conn) == CONNECTION_BAD ||
         !wait_connected(conn, time_monotonic() + timeout)) {
-        /* libpq's message names host and user, never the password. */
-        LOG_WARN("database not reached", LOG_TEXT("server", link == &db->replica ? "replica" : "primary"),
-                 LOG_TEXT("reason", conn != NULL ? PQerrorMessage(conn) : "the address cannot be read"));
+        note_trouble(db, link, conn);
         PQfinish(conn);
         back_off(db, link);
         return false;

@@ -33,7 +33,8 @@ struct db {
     bool transaction_lost; /* its connection broke: nothing runs until it is rolled back */
     bool copying;
     struct db_stats stats;
-    unsigned random; /* state of the jitter */
+    unsigned random;   /* state of the jitter */
+    char trouble[256]; /* why the primary was not reached last, one line */
 };
 
 struct rows {

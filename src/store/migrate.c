@@ -41,7 +41,7 @@ struct run {
 static bool fail_rows(struct run *run, const struct rows *rows, const char *doing)
 {
     if (rows_status(rows) == DB_UNAVAILABLE)
-        return error_set(run->err, "database_unavailable", "%s: the database cannot be reached", doing);
+        return error_set(run->err, "database_unavailable", "%s: %s", doing, rows_message(rows));
     return error_set(run->err, "database_error", "%s: %s", doing, rows_message(rows));
 }
 
@@ -349,7 +349,7 @@ static bool check_version(struct db *db, struct error *err)
     static const char advice[] = "run `trackerd migrate`";
     const struct rows *rows = db_query(db, "SELECT to_regclass('public.schema_migrations') IS NOT NULL", "");
     if (rows_status(rows) == DB_UNAVAILABLE)
-        return error_set(err, "database_unavailable", "the database at DATABASE_URL cannot be reached");
+        return error_set(err, "database_unavailable", "%s", rows_message(rows));
     if (!rows_ok(rows))
         return error_set(err, "database_error", "the schema cannot be checked: %s", rows_message(rows));
     if (!rows_bool(rows, 0, 0))

@@ -142,10 +142,21 @@ static bool read_queues(struct worker *worker, const char *text, struct error *e
         for (size_t i = 0; i < worker->queue_count; i++)
             twice = twice || strcmp(queues[i], name) == 0;
         if (!known_queue(name) || twice)
-            return error_set(err, "queue_unknown", "there is no queue \"%s\", or it is named twice", name);
+            return error_set(
+                err, "queue_unknown",
+                "there is no queue \"%s\", or it is named twice; the queues: fetch, judge, geocode, history, notify, default",
+                name);
         queues[worker->queue_count++] = name;
     }
     return true;
+}
+
+bool worker_queues_valid(const char *text, struct error *err)
+{
+    struct worker parsed = { .arena = arena_new() };
+    bool valid = read_queues(&parsed, text, err);
+    arena_free(parsed.arena);
+    return valid;
 }
 
 static bool serves(const struct worker *worker, const char *queue)

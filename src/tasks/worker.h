@@ -12,6 +12,9 @@
 
 struct worker;
 
+/* Whether `queues` of worker_options is right; else err has "queue_unknown". */
+MUST_CHECK bool worker_queues_valid(const char *queues, struct error *err);
+
 struct worker_options {
     const struct config *config;            /* outlives the worker */
     const struct task_catalogue *catalogue; /* the same */

@@ -54,7 +54,7 @@ def test_production_refuses_bad_secrets(settings: dict[str, str], name: str) -> 
 
 def test_good_secrets_get_as_far_as_the_database() -> None:
     line = start(ENVIRONMENT="production", MASTER_KEY=GOOD_MASTER, JWT_SECRET=GOOD_JWT)
-    assert "the database is not reached" in line
+    assert "the database at DATABASE_URL is not reached" in line
 
 
 def test_development_says_how_to_make_a_master_key() -> None:
