@@ -169,7 +169,7 @@ void rejected_report_schemas(void (*add)(void *to, const char *name, const char 
         "some out.\"},\"items\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"day\":{\"type\":"
         "\"string\",\"format\":\"date\"},\"tracker_id\":{\"type\":\"integer\",\"format\":\"int64\"},\"tracker_name\":{"
         "\"type\":\"string\"},\"client_id\":{\"type\":\"integer\",\"format\":\"int64\"},\"reason\":{\"type\":\"string\","
-        "\"description\":\"bad_tag, off_curve, future, excluded and others.\"},\"reports\":{\"type\":\"integer\"},"
+        "\"description\":\"auth (forged or damaged), key, length, range, future, old, excluded and others.\"},\"reports\":{\"type\":\"integer\"},"
         "\"trackers\":{\"type\":\"integer\"},\"last_at\":{\"type\":\"string\",\"format\":\"date-time\"}},\"required\":["
         "\"reason\",\"reports\",\"last_at\"]}}},\"required\":[\"complete\",\"items\"]}");
 }

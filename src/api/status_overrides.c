@@ -185,7 +185,7 @@ static void put_override(struct request *req)
 
 /* ---- look ---- */
 
-/* The tracker and its override in force, or NULL: answered. */
+/* The tracker and its override in force (nulls: none), or NULL: answered. */
 static struct rows *find_override(struct request *req, int64_t tracker)
 {
     struct rows *rows = db_query(req->db, in_force_sql, "i", tracker);
@@ -193,14 +193,13 @@ static struct rows *find_override(struct request *req, int64_t tracker)
         reply_db_problem(req, rows);
     else if (rows_count(rows) == 0)
         reply_not_found(req, "tracker");
-    else if (rows_null(rows, 0, 1))
-        reply_not_found(req, "status set by hand that is in force");
     else
         return rows;
     return NULL;
 }
 
-/* GET /trackers/{id}/status-override */
+/* GET /trackers/{id}/status-override - no content where there is none, which is the usual case and no fault.
+ */
 static void get_override(struct request *req)
 {
     int64_t tracker;
@@ -209,12 +208,16 @@ static void get_override(struct request *req)
     struct rows *rows = find_override(req, tracker);
     if (rows == NULL)
         return;
+    if (rows_null(rows, 0, 1)) {
+        reply_empty(req, 204);
+        return;
+    }
     rows = db_query(req->db, "SELECT " COLUMNS " FROM status_overrides o WHERE o.id = $1", "i",
                     rows_int(rows, 0, 1));
     if (!rows_ok(rows))
         reply_db_problem(req, rows);
     else if (rows_count(rows) == 0)
-        reply_not_found(req, "status set by hand");
+        reply_not_found(req, "tracker");
     else
         reply_override(req, rows, SIZE_MAX);
 }
@@ -229,7 +232,13 @@ static void delete_override(struct request *req)
     if (!param_id(req, "id", &tracker))
         return;
     struct rows *found = find_override(req, tracker);
-    if (found == NULL || !start_begin(req, &own))
+    if (found == NULL)
+        return;
+    if (rows_null(found, 0, 1)) {
+        reply_not_found(req, "status set by hand that is in force");
+        return;
+    }
+    if (!start_begin(req, &own))
         return;
     struct rows *rows = db_query(req->db, "UPDATE status_overrides SET withdrawn_at = now() WHERE id = $1",
                                  "i", rows_int(found, 0, 1));
@@ -281,7 +290,8 @@ static const struct answer put_answers[] = {
 };
 static const struct answer get_answers[] = {
     { 200, "StatusOverride", "The status set by hand that is in force", NULL },
-    { 404, "Problem", "No such tracker, or its status is not set by hand", NULL },
+    { 204, NULL, "The status is not set by hand", NULL },
+    { 404, "Problem", "No such tracker", NULL },
 };
 static const struct answer delete_answers[] = {
     { 204, NULL, "Withdrawn; the status follows within moments", NULL },

@@ -170,7 +170,7 @@ def test_override_holds_until_the_next_change(place, make_user):
     place.report((3, NEAR))
     left = ("IN_TRANSIT", None, "left_storage")
     place.eventually(("IN_STORAGE", place.store, "entered_storage"), by_hand, left)
-    assert manager.get(f"/trackers/{place.tracker}/status-override").status_code == 404
+    assert manager.get(f"/trackers/{place.tracker}/status-override").status_code == 204
     assert manager.delete(f"/trackers/{place.tracker}/status-override").status_code == 404
 
 
@@ -181,7 +181,7 @@ def test_a_withdrawn_override_was_never_set(place):
     place.eventually(("IN_STORAGE", place.store, "entered_storage"), ("IN_TRANSIT", None, "override"))
     assert place.admin.delete(f"/trackers/{place.tracker}/status-override").status_code == 204
     place.eventually(("IN_STORAGE", place.store, "entered_storage"))
-    assert place.admin.get(f"/trackers/{place.tracker}/status-override").status_code == 404
+    assert place.admin.get(f"/trackers/{place.tracker}/status-override").status_code == 204
     actions = place.admin.get("/audit-log", params={"client_id": place.client, "limit": 200}).json()["items"]
     assert {"override-status", "withdraw-override"} <= {entry["action"] for entry in actions}
 

@@ -6,7 +6,7 @@ import { AppShell, type NavGroup } from '@tracker/shared/shell/AppShell.tsx';
 import { SignedIn } from '@tracker/shared/shell/SignedIn.tsx';
 import { buttonClass } from '@tracker/shared/ui/Button.tsx';
 import { Outlet } from '@tanstack/react-router';
-import { LayoutDashboard, ListTodo } from 'lucide-react';
+import { FileX, LayoutDashboard, ListTodo } from 'lucide-react';
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type en from './i18n/en';
@@ -17,7 +17,7 @@ import { mayRead, type ResourceLabel } from './resource/spec';
 const touched = {
   position: ['/api/v1/trackers', '/api/v1/dashboard'],
   status: ['/api/v1/trackers', '/api/v1/events', '/api/v1/status-history', '/api/v1/dashboard'],
-  task: ['/api/v1/tasks', '/api/v1/apple-accounts', '/api/v1/fetch-batches'],
+  task: ['/api/v1/tasks', '/api/v1/task-schedules', '/api/v1/apple-accounts', '/api/v1/fetch-batches'],
 };
 
 const groups: { label: keyof typeof en.nav; items: ResourceLabel[] }[] = [
@@ -25,7 +25,10 @@ const groups: { label: keyof typeof en.nav; items: ResourceLabel[] }[] = [
   { label: 'places', items: ['storage-locations', 'delivery-locations', 'exclusion-areas'] },
   { label: 'activity', items: ['exceptions', 'events'] },
   { label: 'access', items: ['users', 'api-keys'] },
-  { label: 'operation', items: ['apple-accounts', 'fetch-batches', 'provider-profiles', 'audit-log'] },
+  {
+    label: 'operation',
+    items: ['task-schedules', 'apple-accounts', 'fetch-batches', 'provider-profiles', 'audit-log'],
+  },
 ];
 
 export function useNavigation(): NavGroup[] {
@@ -39,7 +42,12 @@ export function useNavigation(): NavGroup[] {
       return [{ to: `/${name}`, label: t(`resource.${name}.many`), icon: spec.icon }];
     }),
   }));
-  if (user.role === 'admin') rest.at(-1)?.items.unshift({ to: '/tasks', label: t('task.title'), icon: ListTodo });
+  if (user.role === 'admin') {
+    const operation = rest.at(-1)?.items ?? [];
+    operation.unshift({ to: '/tasks', label: t('task.title'), icon: ListTodo });
+    const after = operation.findIndex(({ to }) => to === '/fetch-batches') + 1;
+    operation.splice(after, 0, { to: '/rejected-reports', label: t('rejected.title'), icon: FileX });
+  }
   const dashboard = { items: [{ to: '/', label: t('nav.dashboard'), icon: LayoutDashboard }] };
   return [dashboard, ...rest.filter((group) => group.items.length > 0)];
 }

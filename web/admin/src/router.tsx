@@ -34,6 +34,11 @@ const tasks = createRoute({
   path: '/tasks',
   component: lazyRouteComponent(() => import('./tasks/TasksPage'), 'TasksPage'),
 });
+const rejected = createRoute({
+  getParentRoute: () => frame,
+  path: '/rejected-reports',
+  component: lazyRouteComponent(() => import('./rejected/RejectedPage'), 'RejectedPage'),
+});
 const resourcePages = () => import('./resource/ResourceRoutes');
 const list = createRoute({
   getParentRoute: () => frame,
@@ -48,7 +53,7 @@ const row = createRoute({
 
 export const router = createRouter({
   ...plainSearch,
-  routeTree: root.addChildren([forgot, reset, frame.addChildren([dashboard, profile, tasks, list, row])]),
+  routeTree: root.addChildren([forgot, reset, frame.addChildren([dashboard, profile, tasks, rejected, list, row])]),
   defaultErrorComponent: PageCrash,
   defaultNotFoundComponent: NotFound,
   scrollRestoration: true,

@@ -119,11 +119,9 @@ function RowTabs({ spec, row }: { spec: ResourceSpec; row: Row }) {
     return other && mayRead(user, other) ? [{ other, field }] : [];
   });
   const tabs = [
-    ...(spec.tabs ?? []).map(({ id, label, content: Content }) => ({
-      id,
-      label: t(`tab.${label}`),
-      content: <Content row={row} />,
-    })),
+    ...(spec.tabs ?? [])
+      .filter(({ read = 'user' }) => mayRead(user, { read }))
+      .map(({ id, label, content: Content }) => ({ id, label: t(`tab.${label}`), content: <Content row={row} /> })),
     { id: 'details', label: t('tab.details'), content: <Details spec={spec} row={row} /> },
     ...related.map(({ other, field }) => ({
       id: other.name,

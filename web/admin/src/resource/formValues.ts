@@ -39,7 +39,7 @@ export function toFormValue(field: FieldSpec, value: unknown): FormValue {
   }
 }
 
-/** The API's value of what was typed; empty is null, or '' for text. */
+/** The API's value of what was typed; empty is null, or '' for text that cannot be null. */
 export function fromFormValue(field: FieldSpec, value: FormValue): unknown {
   if (typeof value !== 'string') return value;
   const text = value.trim();
@@ -56,7 +56,7 @@ export function fromFormValue(field: FieldSpec, value: FormValue): unknown {
     case 'text':
     case 'longtext':
     case 'email':
-      return text;
+      return text === '' && field.nullable ? null : text;
     case 'password':
       return value;
     default:

@@ -2,6 +2,7 @@
 import {
   Activity,
   Building2,
+  CalendarClock,
   CircleAlert,
   CloudCog,
   Factory,
@@ -33,6 +34,9 @@ import { TrackerListActions } from '../trackers/TrackerListActions';
 import { TrackerOverview } from '../trackers/TrackerOverview';
 import { UserActions } from '../users/UserActions';
 import { UserSessionsTab } from '../users/UserSessionsTab';
+import { RejectedTab } from '../rejected/RejectedTab';
+import { ScheduleActions } from '../schedules/ScheduleActions';
+import { imagesTab } from './ImagesTab';
 import type { FieldSpec, ResourceLabel, ResourceSpec } from './spec';
 
 const LOCATIONS = ['storage-locations', 'delivery-locations'];
@@ -82,6 +86,7 @@ const specs: ResourceSpec[] = [
     write: 'admin',
     can: everything,
     fields: [name, description, ...stamps],
+    tabs: [imagesTab('client')],
     related: {
       brands: 'client_id',
       'production-runs': 'client_id',
@@ -97,6 +102,7 @@ const specs: ResourceSpec[] = [
     write: 'manager',
     can: everything,
     fields: [name, client, description, ...stamps],
+    tabs: [imagesTab('brand')],
     related: { 'production-runs': 'brand_id', trackers: 'brand_id' },
   },
   {
@@ -164,7 +170,7 @@ const specs: ResourceSpec[] = [
       { name: 'location_ids', kind: 'refs', ref: LOCATIONS, column: 'hidden' },
       ...stamps,
     ],
-    tabs: [{ id: 'places', label: 'places', content: RunLocationsTab }],
+    tabs: [{ id: 'places', label: 'places', content: RunLocationsTab }, imagesTab('production_run')],
     related: { trackers: 'production_run_id', events: 'production_run_id', exceptions: 'production_run_id' },
   },
   {
@@ -189,7 +195,7 @@ const specs: ResourceSpec[] = [
       { name: 'last_accuracy_m', kind: 'number', column: 'hidden' },
       { name: 'battery', kind: 'enum', words: BATTERIES, column: true, filter: true },
       { name: 'bbox', kind: 'text', filter: true },
-      { name: 'mac_address', kind: 'text', column: 'hidden', filter: true, form: true, max: 40 },
+      { name: 'mac_address', kind: 'text', column: 'hidden', filter: true, form: true, max: 40, nullable: true },
       description,
       { name: 'last_fetched_at', kind: 'time', column: 'hidden' },
       { name: 'next_fetch_at', kind: 'time', column: 'hidden' },
@@ -198,7 +204,9 @@ const specs: ResourceSpec[] = [
     ],
     tabs: [
       { id: 'reports', label: 'reports', content: ReportsTab },
+      imagesTab('tracker'),
       { id: 'keys', label: 'keys', content: TrackerKeysTab },
+      { id: 'rejected', label: 'rejected', content: RejectedTab, read: 'admin' },
     ],
     related: { 'status-history': 'tracker_id', events: 'tracker_id', exceptions: 'tracker_id' },
   },
@@ -211,6 +219,7 @@ const specs: ResourceSpec[] = [
     Form: LocationForm,
     Overview: LocationOverview,
     fields: placeFields,
+    tabs: [imagesTab('location')],
     related: { trackers: 'location_id', events: 'location_id' },
   },
   {
@@ -222,6 +231,7 @@ const specs: ResourceSpec[] = [
     Form: LocationForm,
     Overview: LocationOverview,
     fields: placeFields,
+    tabs: [imagesTab('location')],
     related: { trackers: 'location_id', events: 'location_id' },
   },
   {
@@ -393,6 +403,36 @@ const specs: ResourceSpec[] = [
       { name: 'note', kind: 'longtext', column: true, form: true, max: 2000 },
       { name: 'document', kind: 'json', form: true, required: true, hint: 'document' },
       { name: 'created_by', kind: 'ref', ref: ['users'], column: true },
+      ...stamps,
+    ],
+  },
+  {
+    name: 'task-schedules',
+    icon: CalendarClock,
+    read: 'admin',
+    write: 'admin',
+    can: { create: true, edit: true, delete: true },
+    Actions: ScheduleActions,
+    fields: [
+      name,
+      {
+        name: 'task_name',
+        kind: 'text',
+        column: true,
+        filter: true,
+        form: true,
+        required: true,
+        max: 200,
+        hint: 'task_name',
+      },
+      { name: 'enabled', kind: 'bool', column: true, filter: true, form: 'edit', bulk: true },
+      { name: 'cron', kind: 'text', column: true, form: true, nullable: true, max: 200, hint: 'cron' },
+      { name: 'every_s', kind: 'number', column: true, form: true, min: 1, hint: 'every_s' },
+      { name: 'time_zone', kind: 'text', column: 'hidden', form: true, max: 64, hint: 'time_zone' },
+      { name: 'queue', kind: 'text', column: 'hidden', filter: true, form: true, max: 100, hint: 'queue' },
+      { name: 'kwargs', kind: 'json', form: true, hint: 'kwargs' },
+      { name: 'next_run_at', kind: 'time', column: true },
+      { name: 'last_run_at', kind: 'time', column: true },
       ...stamps,
     ],
   },

@@ -42,6 +42,8 @@ export interface FieldSpec {
   /** Asked when creating (create), when editing (edit), or both (true). */
   form?: boolean | 'create' | 'edit';
   required?: boolean;
+  /** Text that is null, not empty, when there is none. */
+  nullable?: boolean;
   min?: number;
   max?: number;
   /** Several rows can be given the same value at once. */
@@ -57,6 +59,8 @@ export interface Tab {
   id: string;
   label: keyof typeof en.tab;
   content: ComponentType<{ row: Row }>;
+  /** For this role only, where not everybody who sees the row may see it. */
+  read?: Role;
 }
 
 export interface ResourceSpec {
@@ -107,7 +111,7 @@ export interface FormProps {
 
 const RANK: Record<Role, number> = { user: 0, manager: 1, admin: 2 };
 
-export function mayRead(user: User, spec: ResourceSpec): boolean {
+export function mayRead(user: User, spec: { read: Role }): boolean {
   return RANK[user.role] >= RANK[spec.read];
 }
 

@@ -33,10 +33,9 @@ export function TrackerActions({ row }: { row: Row }) {
   const path = { id: row.id };
   const override = useQuery({
     queryKey: ['/api/v1/status-override', row.id],
-    retry: false,
-    // 404 says that there is none.
-    queryFn: ({ signal }) =>
-      call(api.GET('/api/v1/trackers/{id}/status-override', { params: { path }, signal })).catch(() => null),
+    // No content: there is none.
+    queryFn: async ({ signal }) =>
+      (await call(api.GET('/api/v1/trackers/{id}/status-override', { params: { path }, signal }))) ?? null,
   });
   const run = async (act: () => Promise<unknown>, done: string) => {
     try {
