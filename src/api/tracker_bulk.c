@@ -178,6 +178,10 @@ static const char *outcome_of(const struct bulk *bulk, const struct rows *rows, 
                               bool *away)
 {
     size_t changed = sql_column_count(&trackers_resource) + HELPER_CHANGED;
+    if (strcmp(rows_constraint(rows), "archived_production_run_id") == 0) {
+        *message = "the production run is archived; restore it first, or choose another";
+        return "archived";
+    }
     switch (rows_status(rows)) {
     case DB_OK:
         if (rows_count(rows) > 0 && rows_bool(rows, 0, changed))
@@ -289,6 +293,6 @@ void tracker_bulk_schemas(void (*add)(void *to, const char *name, const char *js
         "{\"type\":\"object\",\"properties\":{\"done\":{\"type\":\"integer\"},\"failed\":{\"type\":\"integer\"},\"results\":{"
         "\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"integer\",\"format\":\"int64\"},"
         "\"done\":{\"type\":\"boolean\"},\"code\":{\"type\":[\"string\",\"null\"],\"description\":\"not_found, already_exists, "
-        "in_use, write_conflict, failed; null when it is done.\"},\"message\":{\"type\":[\"string\",\"null\"]}},\"required\":["
+        "in_use, archived, write_conflict, failed; null when it is done.\"},\"message\":{\"type\":[\"string\",\"null\"]}},\"required\":["
         "\"id\",\"done\",\"code\",\"message\"]}}},\"required\":[\"done\",\"failed\",\"results\"]}");
 }

@@ -70,20 +70,29 @@ static void free_load(void *object)
 
 /* ---- begin ---- */
 
+/* Notes the problem of one id, whose column says whether the row is archived (null: there is none). */
+static void check_target(struct request *req, const struct rows *rows, size_t column, const char *field,
+                         const char *missing)
+{
+    if (rows_null(rows, 0, column))
+        problem_field(req, field, "not_found", "%s", missing);
+    else if (rows_bool(rows, 0, column))
+        problem_field(req, field, "archived", "is archived; restore it first, or choose another");
+}
+
 bool load_target_valid(struct request *req, int64_t client_id, int64_t run_id)
 {
     static const char sql[] =
-        "SELECT EXISTS (SELECT FROM clients WHERE id = $1 AND archived_at IS NULL), EXISTS (SELECT FROM production_runs "
-        "WHERE id = $2 AND client_id = $1 AND archived_at IS NULL)";
+        "SELECT (SELECT archived_at IS NOT NULL FROM clients WHERE id = $1), "
+        "(SELECT archived_at IS NOT NULL FROM production_runs WHERE id = $2 AND client_id = $1)";
     struct rows *rows = db_query(req->db, sql, "ii", client_id, run_id);
     if (!rows_ok(rows)) {
         reply_db_problem(req, rows);
         return false;
     }
-    if (!rows_bool(rows, 0, 0))
-        problem_field(req, "client_id", "not_found", "no such client");
-    else if (run_id != 0 && !rows_bool(rows, 0, 1))
-        problem_field(req, "production_run_id", "not_found", "no such production run of this client");
+    check_target(req, rows, 0, "client_id", "no such client");
+    if (!problem_pending(req) && run_id != 0)
+        check_target(req, rows, 1, "production_run_id", "no such production run of this client");
     if (!problem_pending(req))
         return true;
     reply_invalid(req);

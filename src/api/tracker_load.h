@@ -37,7 +37,7 @@ struct load_item {
 
 struct load;
 
-/* Notes problems of the two ids in the request: the client must be visible and the run (0: none) its own.
+/* Notes problems of the two ids in the request: the client must be visible and the run (0: none) its own, neither archived.
  * False: answered. */
 MUST_CHECK bool load_target_valid(struct request *req, int64_t client_id, int64_t run_id);
 
