@@ -75,12 +75,15 @@ class Project:
 
     def containers(self, service: str) -> list[str]:
         """Names of the containers of a service, ended ones too."""
-        labels = [f"com.docker.compose.project={self.name}", f"com.docker.compose.service={service}"]
-        filters = [word for label in labels for word in ("--filter", f"label={label}")]
-        names = self.engine("ps", "--all", *filters, "--format", "{{.Names}}").split()
+        names = self.labelled(f"com.docker.compose.service={service}")
         if not names:
             raise ContainerError(f"{service} was not started")
-        return sorted(names)
+        return names
+
+    def labelled(self, *labels: str) -> list[str]:
+        labels = (f"com.docker.compose.project={self.name}", *labels)
+        filters = [word for label in labels for word in ("--filter", f"label={label}")]
+        return sorted(self.engine("ps", "--all", *filters, "--format", "{{.Names}}").split())
 
     def wait_ended(self, service: str) -> None:
         (name,) = self.containers(service)
@@ -133,6 +136,11 @@ class Project:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # podman-compose's `down` forgets replicas beyond the first.
+        names = self.labelled()
+        if names:
+            self.engine("stop", "--time", "10", *names, check=False)
+            self.engine("rm", "--force", *names, check=False)
         self("down", "--volumes", check=False)
 
 

@@ -110,7 +110,8 @@ def make_tags(engine: Engine, prefix: str, folder: Path) -> list[dict]:
     """The demo's tags, with keys that the image itself makes, and the provider profile that leads to the simulator."""
     folder.mkdir(mode=0o755)
     wrapper = folder / "trackerd"
-    wrapper.write_text(f'#!/bin/sh\nexec {" ".join(engine.command)} run --rm {prefix}/trackerd "$@"\n')
+    conf = f"CONTAINERS_CONF={engine.env.get('CONTAINERS_CONF', '')}"
+    wrapper.write_text(f'#!/bin/sh\n{conf} exec {" ".join(engine.command)} run --rm {prefix}/trackerd "$@"\n')
     wrapper.chmod(0o755)
     tags = write_tags(wrapper, folder / "tags.jsonl")
     profile = write_profile("http://anisette:6970", folder / "profile.json")
@@ -238,10 +239,15 @@ def smoke(engine: Engine, prefix: str, folder: Path, keep: float) -> None:
                 time.sleep(keep)
 
 
+def found_engine() -> str:
+    """Docker where its daemon answers, as deploy/images.sh chooses."""
+    asked = shutil.which("docker") and subprocess.run(["docker", "info"], capture_output=True).returncode == 0
+    return "docker" if asked else "podman"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    found = "docker" if shutil.which("docker") else "podman"
-    parser.add_argument("--engine", choices=["podman", "docker"], default=found)
+    parser.add_argument("--engine", choices=["podman", "docker"], default=found_engine())
     parser.add_argument(
         "--prefix", default="", help="of the images (default tracker, or localhost/tracker with podman)"
     )
