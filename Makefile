@@ -33,7 +33,7 @@ test: deps ## everything that CI runs
 	@tools/test.sh
 
 fmt: deps ## format C, Python and the front ends
-	@clang-format -i $(C_FILES)
+	@var/venv/bin/clang-format -i $(C_FILES)
 	@var/venv/bin/ruff format --quiet .
 	@var/venv/bin/ruff check --quiet --fix .
 	@npm run --silent --prefix web fmt

@@ -24,10 +24,11 @@ tidy() {
 
 cpp() {
     cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --suppressions-list=tools/cppcheck.txt \
-        --error-exitcode=1 -j "$(nproc)" -Isrc -D_GNU_SOURCE src
+        --error-exitcode=1 -j "$(nproc)" -Isrc -D_GNU_SOURCE \
+        '-DTRACKERD_VERSION="0"' '-DJSON_INTEGER_FORMAT="lld"' src
 }
 
-check clang-format clang-format --dry-run --Werror "${c_files[@]}"
+check clang-format var/venv/bin/clang-format --dry-run --Werror "${c_files[@]}"
 check layers python3 tools/check-layers.py
 check ruff-format var/venv/bin/ruff format --check --quiet .
 check ruff var/venv/bin/ruff check --quiet .

@@ -30,7 +30,7 @@ static const char *const sorts[] = { "reported_at", "-reported_at", NULL };
     "($6::timestamptz IS NULL OR (r.reported_at, r.latitude_e7, r.longitude_e7) " beyond                     \
     " ($6::timestamptz, $7::integer, $8::integer)) ORDER BY r.reported_at" direction                         \
     ", r.latitude_e7" direction ", r.longitude_e7" direction " LIMIT $5"
-enum { REPORTED_AT, LATITUDE_E7 = 9, LONGITUDE_E7 };
+enum { REPORTED_AT = 0, LATITUDE_E7 = 9, LONGITUDE_E7 = 10 };
 
 static const char oldest_first_sql[] = REPORTS_SQL(">", "");
 static const char newest_first_sql[] = REPORTS_SQL("<", " DESC");

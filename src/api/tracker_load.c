@@ -368,7 +368,7 @@ static bool name_valid(struct load *load, const struct load_item *item)
 /* Case is folded for ASCII here; for the rest the database's index decides. */
 static bool name_is_new(struct load *load, const struct load_item *item)
 {
-    char folded[4 * LOAD_MAX_NAME + 1];
+    char folded[4 * LOAD_MAX_NAME + 1] = "";
     size_t len = strlen(item->name);
     for (size_t i = 0; i < len; i++) {
         char c = item->name[i];

@@ -34,7 +34,7 @@ extern const struct command cmd_migrate;
 extern const struct command cmd_openapi;
 extern const struct command cmd_places;
 extern const struct command cmd_report;
-extern const struct command cmd_report_fetch; /* a part of cmd_report */
+extern const struct command cmd_report_fetch;      /* a part of cmd_report */
 extern const struct command cmd_report_recordings; /* a part of cmd_report */
 extern const struct command cmd_scheduler;
 extern const struct command cmd_tasks;

@@ -163,8 +163,9 @@ static bool take_trackers(int *argc, char **argv, struct export_command *command
             continue;
         }
         if (command->tracker_count == MAX_TRACKERS ||
-            !parse_i64_range(value, 1, INT64_MAX, &command->trackers[command->tracker_count++]))
+            !parse_i64_range(value, 1, INT64_MAX, &command->trackers[command->tracker_count]))
             return false;
+        command->tracker_count++;
     }
     *argc = kept;
     return true;

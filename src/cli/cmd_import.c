@@ -260,7 +260,8 @@ static int import_reports(const char *path, int64_t client, const struct config 
 {
     struct error err;
     struct import import = { .client = client, .now = time_now() };
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+    bool named = strcmp(path, "-") != 0;
+    FILE *file = named ? fopen(path, "r") : stdin;
     if (file == NULL) {
         error_set(&err, "input", "%s: %s", path, strerror(errno));
         return cli_fail(&err);
@@ -276,7 +277,7 @@ static int import_reports(const char *path, int64_t client, const struct config 
         db_free(import.db);
         arena_free(import.arena);
     }
-    if (file != stdin)
+    if (named)
         fclose(file);
     if (!good)
         return cli_fail(&err);

@@ -62,10 +62,13 @@ static bool folder_put(const char *path, const void *data, size_t len, struct ar
     int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     if (fd < 0)
         return failed(err, "writing", aside);
-    bool good = write_all(fd, data, len);
-    good = close(fd) == 0 && good;
-    if (good && rename(aside, path) == 0)
+    int reason = write_all(fd, data, len) ? 0 : errno; /* closing what is broken may end well */
+    if (close(fd) != 0 && reason == 0)
+        reason = errno;
+    if (reason == 0 && rename(aside, path) == 0)
         return true;
+    if (reason != 0)
+        errno = reason;
     failed(err, "writing", path);
     unlink(aside);
     return false;

@@ -22,14 +22,12 @@ static const char marker[] = "-- @timeseries ";
 
 static bool read_stream(FILE *file, const char *path, struct buf *out, struct error *err)
 {
-    size_t n;
-    do {
+    while (!feof(file) && !ferror(file)) {
         char *room = buf_reserve(out, 65536);
         if (room == NULL)
             return error_set(err, "migration_file", "%s is larger than %u bytes", path, MAX_FILE);
-        n = fread(room, 1, 65536, file);
-        out->len += n;
-    } while (n > 0);
+        out->len += fread(room, 1, 65536, file);
+    }
     if (ferror(file))
         return error_set(err, "migration_file", "cannot read %s: %s", path, strerror(errno));
     if (out->len > 0 && memchr(out->data, '\0', out->len) != NULL)

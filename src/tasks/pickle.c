@@ -443,7 +443,8 @@ static void put_array(struct buf *out, const json_t *value)
 
 static void put_value(struct buf *out, const json_t *value)
 {
-    switch (value == NULL ? JSON_NULL : json_typeof(value)) {
+    json_type type = value == NULL ? JSON_NULL : json_typeof(value);
+    switch (type) {
     case JSON_OBJECT:
         put_object(out, value);
         break;

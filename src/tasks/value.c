@@ -196,7 +196,8 @@ static void write_array(struct json *json, const json_t *value)
 
 void value_write(struct json *json, const json_t *value)
 {
-    switch (value == NULL ? JSON_NULL : json_typeof(value)) {
+    json_type type = value == NULL ? JSON_NULL : json_typeof(value);
+    switch (type) {
     case JSON_OBJECT:
         write_object(json, value);
         break;
