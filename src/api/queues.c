@@ -8,24 +8,9 @@
 #include "api/tasks.h"
 #include "base/json.h"
 #include "store/redis.h"
+#include "tasks/figures.h"
 #include "tasks/keys.h"
 #include "tasks/task.h"
-
-/* Each count reads an index of just those rows. */
-static const char queues_sql[] =
-    "WITH open AS (SELECT queue, count(*) FILTER (WHERE run_at <= now()) AS waiting, "
-    "count(*) FILTER (WHERE run_at > now()) AS scheduled, min(run_at) FILTER (WHERE run_at <= now()) AS oldest "
-    "FROM tasks WHERE state IN ('scheduled', 'waiting') GROUP BY queue), "
-    "busy AS (SELECT queue, count(*) AS running FROM tasks WHERE state = 'running' GROUP BY queue), "
-    "over AS (SELECT queue, count(*) FILTER (WHERE state = 'succeeded') AS succeeded, "
-    "count(*) FILTER (WHERE state IN ('failed', 'dead')) AS failed FROM tasks "
-    "WHERE finished_at > now() - interval '1 day' GROUP BY queue), "
-    "names AS (SELECT unnest($1::text[]) AS queue UNION SELECT queue FROM open UNION SELECT queue FROM busy) "
-    "SELECT n.queue, coalesce(open.waiting, 0), coalesce(open.scheduled, 0), open.oldest, coalesce(busy.running, 0), "
-    "coalesce(over.succeeded, 0), coalesce(over.failed, 0) FROM names n LEFT JOIN open USING (queue) "
-    "LEFT JOIN busy USING (queue) LEFT JOIN over USING (queue) ORDER BY 1";
-
-enum { QUEUE, WAITING, SCHEDULED, OLDEST, RUNNING, SUCCEEDED, FAILED };
 
 /* ---- GET /admin/queues ---- */
 
@@ -58,20 +43,9 @@ static void put_dead_letters(struct request *req, struct json *json)
         json_write_null(json);
 }
 
-static const char *queue_names(struct arena *arena)
-{
-    struct buf text = { 0 };
-    for (size_t i = 0; task_queues[i] != NULL; i++)
-        buf_printf(&text, "%c%s", i == 0 ? '{' : ',', task_queues[i]);
-    buf_putc(&text, '}');
-    const char *array = arena_strndup(arena, text.data, text.len);
-    buf_free(&text);
-    return array;
-}
-
 static void get_queues(struct request *req)
 {
-    struct rows *rows = db_query(req->db, queues_sql, "s", queue_names(req->arena));
+    struct rows *rows = task_figures(req->db, req->arena);
     if (!rows_ok(rows)) {
         reply_db_problem(req, rows);
         return;
@@ -84,17 +58,17 @@ static void get_queues(struct request *req)
     json_start_array(&json);
     for (size_t i = 0; i < rows_count(rows); i++) {
         json_start_object(&json);
-        json_put_text(&json, "queue", rows_text(rows, i, QUEUE));
-        json_put_int(&json, "waiting", rows_int(rows, i, WAITING));
-        json_put_int(&json, "scheduled", rows_int(rows, i, SCHEDULED));
-        json_put_int(&json, "running", rows_int(rows, i, RUNNING));
-        if (rows_null(rows, i, OLDEST))
+        json_put_text(&json, "queue", rows_text(rows, i, FIGURE_QUEUE));
+        json_put_int(&json, "waiting", rows_int(rows, i, FIGURE_WAITING));
+        json_put_int(&json, "scheduled", rows_int(rows, i, FIGURE_SCHEDULED));
+        json_put_int(&json, "running", rows_int(rows, i, FIGURE_RUNNING));
+        if (rows_null(rows, i, FIGURE_OLDEST))
             json_put_null(&json, "oldest_waiting_at");
         else
-            json_put_time(&json, "oldest_waiting_at", rows_time(rows, i, OLDEST));
-        json_put_int(&json, "succeeded_last_day", rows_int(rows, i, SUCCEEDED));
-        json_put_int(&json, "failed_last_day", rows_int(rows, i, FAILED));
-        put_stream(req, &json, rows_text(rows, i, QUEUE));
+            json_put_time(&json, "oldest_waiting_at", rows_time(rows, i, FIGURE_OLDEST));
+        json_put_int(&json, "succeeded_last_day", rows_int(rows, i, FIGURE_SUCCEEDED));
+        json_put_int(&json, "failed_last_day", rows_int(rows, i, FIGURE_FAILED));
+        put_stream(req, &json, rows_text(rows, i, FIGURE_QUEUE));
         json_end_object(&json);
     }
     json_end_array(&json);

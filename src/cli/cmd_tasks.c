@@ -11,6 +11,7 @@
 #include "jobs/jobs.h"
 #include "store/redis.h"
 #include "store/rows_json.h"
+#include "tasks/figures.h"
 #include "tasks/queue.h"
 #include "tasks/value.h"
 
@@ -53,6 +54,15 @@ static bool asked(const struct rows *rows, struct error *err)
 
 /* ---- list ---- */
 
+/* Lines of cells between tabs, "-" for null. */
+static void print_rows(const struct rows *rows)
+{
+    for (size_t i = 0; i < rows_count(rows); i++)
+        for (size_t k = 0; k < rows_columns(rows); k++)
+            printf("%s%c", rows_null(rows, i, k) ? "-" : rows_text(rows, i, k),
+                   k + 1 < rows_columns(rows) ? '\t' : '\n');
+}
+
 static bool list(struct session *session, const char *state, const char *queue, const char *limit_text,
                  struct error *err)
 {
@@ -68,9 +78,32 @@ static bool list(struct session *session, const char *state, const char *queue, 
         "ssi", state, queue, limit);
     if (!asked(rows, err))
         return false;
-    for (size_t i = 0; i < rows_count(rows); i++)
-        for (size_t k = 0; k < rows_columns(rows); k++)
-            printf("%s%c", rows_text(rows, i, k), k + 1 < rows_columns(rows) ? '\t' : '\n');
+    print_rows(rows);
+    return true;
+}
+
+/* ---- queues, schedules ---- */
+
+static bool queues(struct session *session, struct error *err)
+{
+    struct rows *rows = task_figures(session->db, session->arena);
+    if (!asked(rows, err))
+        return false;
+    puts("queue\twaiting\tscheduled\trunning\toldest\tsucceeded\tfailed");
+    print_rows(rows);
+    return true;
+}
+
+static bool schedules(struct session *session, struct error *err)
+{
+    static const char sql[] =
+        "SELECT name, task_name, queue, coalesce(cron || ' ' || time_zone, 'every ' || every::text), "
+        "CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END, last_run_at, next_run_at FROM task_schedules ORDER BY name";
+    struct rows *rows = db_query(session->db, sql, "");
+    if (!asked(rows, err))
+        return false;
+    puts("schedule\ttask\tqueue\trhythm\tstate\tlast run\tnext run");
+    print_rows(rows);
     return true;
 }
 
@@ -175,6 +208,12 @@ static bool run_task(struct session *session, const char *name, const char *queu
 
 /* ---- the command ---- */
 
+#define ACTIONS "list, queues, schedules, show, retry, cancel or run"
+enum action { LIST, QUEUES, SCHEDULES, SHOW, RETRY, CANCEL, RUN }; /* from SHOW on with one argument */
+static const char *const actions[] = {
+    "list", "queues", "schedules", "show", "retry", "cancel", "run", NULL
+};
+
 static int run(int argc, char **argv, const struct config *config)
 {
     const char *state = NULL, *queue = NULL, *limit = NULL, *args = NULL, *kwargs = NULL, *wait = NULL;
@@ -185,24 +224,24 @@ static int run(int argc, char **argv, const struct config *config)
     int positional;
     if (!cli_options(argc, argv, options, ARRAY_LEN(options), &positional))
         return EXIT_USAGE;
-    static const char *const actions[] = { "list", "show", "retry", "cancel", "run", NULL };
     int action = positional > 0 ? word_index(actions, argv[1]) : -1;
     if (action < 0)
-        return positional == 0
-                   ? cli_usage("tasks", "which action? list, show, retry, cancel or run")
-                   : cli_usage("tasks", "unknown action %s: list, show, retry, cancel or run", argv[1]);
-    if (positional != (action == 0 ? 1 : 2))
-        return cli_usage("tasks", action == 0 ? "list takes options only" : "%s needs one argument", argv[1]);
+        return positional == 0 ? cli_usage("tasks", "which action? " ACTIONS)
+                               : cli_usage("tasks", "unknown action %s: " ACTIONS, argv[1]);
+    if (positional != (action < SHOW ? 1 : 2))
+        return cli_usage("tasks", action < SHOW ? "%s takes options only" : "%s needs one argument", argv[1]);
 
     struct error err;
     struct session session = { 0 };
     if (!open_session(&session, config, &err))
         return cli_fail(&err);
-    bool ok = action == 0   ? list(&session, state, queue, limit, &err)
-              : action == 1 ? show(&session, argv[2], &err)
-              : action == 2 ? retry(&session, argv[2], &err)
-              : action == 3 ? cancel(&session, argv[2], &err)
-                            : run_task(&session, argv[2], queue, args, kwargs, wait != NULL, &err);
+    bool ok = action == LIST        ? list(&session, state, queue, limit, &err)
+              : action == QUEUES    ? queues(&session, &err)
+              : action == SCHEDULES ? schedules(&session, &err)
+              : action == SHOW      ? show(&session, argv[2], &err)
+              : action == RETRY     ? retry(&session, argv[2], &err)
+              : action == CANCEL    ? cancel(&session, argv[2], &err)
+                                    : run_task(&session, argv[2], queue, args, kwargs, wait != NULL, &err);
     close_session(&session);
     return ok ? EXIT_OK : cli_fail(&err);
 }
@@ -213,6 +252,9 @@ const struct command cmd_tasks = {
     .help =
         "Usage: trackerd tasks ACTION [OPTIONS]\n\n"
         "  list [--state S] [--queue Q] [--limit N]   newest first: id, state, queue, name, attempts, time, message\n"
+        "  queues                                     of each: waiting, for later, running, since when the oldest\n"
+        "                                             waits, succeeded and failed in the last 24 hours\n"
+        "  schedules                                  what is repeated, when it ran and when it is next\n"
         "  show ID                                    all that is known of it, as JSON\n"
         "  retry ID                                   begins one that is over anew\n"
         "  cancel ID                                  takes one out of the queue, or asks it to stop\n"

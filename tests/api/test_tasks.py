@@ -316,6 +316,15 @@ def test_tasks_from_the_command_line(server: Stack, admin: ApiClient, worker: su
     assert shown["state"] == "succeeded"
     listed = [line.split("\t") for line in tasks("list", "--state", "succeeded", "--limit", "5").stdout.splitlines()]
     assert listed[0][:4] == [shown["id"], "succeeded", "default", "maintenance.tidy"]
+    head, *queues = [line.split("\t") for line in tasks("queues").stdout.splitlines()]
+    figures = {row[0]: dict(zip(head, row, strict=True)) for row in queues}
+    assert set(figures) >= {"fetch", "judge", "geocode", "history", "notify", "default"}
+    shown_by_api = {q["queue"]: q for q in admin.get("/admin/queues").json()["items"]}
+    assert int(figures["default"]["succeeded"]) >= 1 and figures["default"]["oldest"] == "-"
+    assert figures["default"]["failed"] == str(shown_by_api["default"]["failed_last_day"])
+    repeated = [line.split("\t") for line in tasks("schedules").stdout.splitlines()]
+    assert len({len(row) for row in repeated}) == 1 and repeated[0][0] == "schedule"
+    assert len(repeated) - 1 == len(admin.get("/task-schedules").json()["items"])
     assert tasks("run", "nobody.knows", check=False).returncode == 1
     task = tasks("run", "nobody.knows", "--queue", "python", "--kwargs", '{"a": 1}').stdout.strip()
     assert json.loads(tasks("show", task).stdout)["kwargs"] == {"a": 1}

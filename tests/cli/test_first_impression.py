@@ -50,7 +50,7 @@ WRONG = {
     "migrate --check --dry-run": "--check stands alone",
     "user": "which action? create, list",
     "user nonsense": "unknown action nonsense",
-    "tasks": "which action? list, show, retry, cancel or run",
+    "tasks": "which action? list, queues, schedules, show, retry, cancel or run",
     "tasks nonsense": "nonsense",
     "judge --nonsense": "unknown option --nonsense",
     "import": "what? reports",
