@@ -7,6 +7,7 @@ export { expect };
 
 export const adminUrl = () => process.env.E2E_URL_ADMIN ?? '';
 export const appUrl = () => process.env.E2E_URL_APP ?? '';
+export const simUrl = () => process.env.E2E_URL_SIM ?? '';
 
 export async function signIn(page: Page, url: string, email: string, password = PASSWORD): Promise<void> {
   await page.goto(url);

@@ -5,7 +5,7 @@ import { adminUrl, expect, expectAccessible, signedInPage, signIn, test } from '
 const account = { name: 'Account' };
 const heading = { name: 'Sign in', level: 1 };
 
-test('the sign-in page is accessible and says what is wrong', async ({ page }) => {
+test('the sign-in page is accessible and says what is wrong', { tag: '@short' }, async ({ page }) => {
   await page.goto(adminUrl());
   await expect(page.getByRole('heading', heading)).toBeVisible();
   await expectAccessible(page);
@@ -24,7 +24,7 @@ test('the language is switched and kept', async ({ page }) => {
   await expect(page.locator('html')).toHaveAttribute('lang', 'de');
 });
 
-test('two tabs share a session, survive a reload and sign out together', async ({ browser }) => {
+test('two tabs share a session, survive a reload and sign out together', { tag: '@short' }, async ({ browser }) => {
   const one = await signedInPage(browser, adminUrl(), ADMIN);
   const two = await one.context().newPage();
   await two.goto(`${adminUrl()}/brands`);

@@ -2,27 +2,31 @@
 import { expect, test } from '@playwright/test';
 import { signIn, trackerId, world } from './world';
 
-test('signs in, keeps the address, tells a wrong password, signs out in every tab', async ({ page, context }) => {
-  await page.goto('/runs');
-  await page.getByLabel('Email address').fill(world.user);
-  await page.getByLabel('Password').fill('not the password');
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await expect(page.getByText('Wrong email address or password.')).toBeVisible();
-  await page.getByLabel('Password').fill(world.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await expect(page.getByRole('heading', { name: 'Production runs' })).toBeVisible();
-  expect(await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }))).not.toContain('eyJ');
+test(
+  'signs in, keeps the address, tells a wrong password, signs out in every tab',
+  { tag: '@short' },
+  async ({ page, context }) => {
+    await page.goto('/runs');
+    await page.getByLabel('Email address').fill(world.user);
+    await page.getByLabel('Password').fill('not the password');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await expect(page.getByText('Wrong email address or password.')).toBeVisible();
+    await page.getByLabel('Password').fill(world.password);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await expect(page.getByRole('heading', { name: 'Production runs' })).toBeVisible();
+    expect(await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }))).not.toContain('eyJ');
 
-  const second = await context.newPage();
-  await second.goto('/');
-  await expect(second.getByRole('heading', { level: 1 })).toContainText('Good to see you');
-  await page.getByRole('button', { name: 'Account' }).click();
-  await page.getByRole('menuitem', { name: 'Sign out', exact: true }).click();
-  await expect(page.getByRole('button', { name: 'Sign in' })).toBeVisible();
-  await expect(second.getByRole('button', { name: 'Sign in' })).toBeVisible();
-});
+    const second = await context.newPage();
+    await second.goto('/');
+    await expect(second.getByRole('heading', { level: 1 })).toContainText('Good to see you');
+    await page.getByRole('button', { name: 'Account' }).click();
+    await page.getByRole('menuitem', { name: 'Sign out', exact: true }).click();
+    await expect(page.getByRole('button', { name: 'Sign in' })).toBeVisible();
+    await expect(second.getByRole('button', { name: 'Sign in' })).toBeVisible();
+  },
+);
 
-test('overview counts units by status and leads to them', async ({ page }) => {
+test('overview counts units by status and leads to them', { tag: '@short' }, async ({ page }) => {
   await signIn(page, world.user);
   await expect(page.getByText('2 of 5 delivered')).toBeVisible();
   await page.getByRole('link', { name: /^1\s*In transit/ }).click();
@@ -66,7 +70,7 @@ test('on a phone, the map is loaded only when it is wanted', async ({ page }) =>
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
 });
 
-test('a tracker tells its status, why, and where it was', async ({ page }) => {
+test('a tracker tells its status, why, and where it was', { tag: '@short' }, async ({ page }) => {
   await signIn(page, world.user, `/trackers/${trackerId('Display 001')}`);
   await expect(page.getByText(/^Delivered to Store Berlin Mitte since /)).toBeVisible();
   await page.getByText('Why?').click();
@@ -82,7 +86,7 @@ test('a tracker tells its status, why, and where it was', async ({ page }) => {
   await expect(page.getByText('A position showed it clearly outside the storage location.')).toBeVisible();
 });
 
-test('a run shows its progress, places and trackers', async ({ page }) => {
+test('a run shows its progress, places and trackers', { tag: '@short' }, async ({ page }) => {
   await signIn(page, world.user, `/runs/${world.nord.runs[0]}`);
   await expect(page.getByRole('progressbar', { name: 'Progress of Polar floor displays' })).toHaveAttribute(
     'aria-valuetext',

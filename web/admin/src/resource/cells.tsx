@@ -58,7 +58,7 @@ const LISTED = 3;
 
 function RefList({ field, ids, names }: { field: FieldSpec; ids: number[]; names: Names }) {
   return (
-    <span className="inline-flex flex-wrap gap-x-2">
+    <span className="inline-flex flex-wrap gap-x-2 leading-6">
       {ids.slice(0, LISTED).map((id) => (
         <RefLink key={id} resources={field.ref ?? []} id={id} names={names} />
       ))}

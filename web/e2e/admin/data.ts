@@ -1,10 +1,10 @@
 // Waits until the demo data has come through the pipeline: trackers that were fetched, read and judged.
-import { ADMIN, PASSWORD } from './accounts';
+import { ADMIN, PASSWORD } from '../accounts';
 
 const PATIENCE_MS = 240_000;
 const PAUSE_MS = 1000;
 
-export default async function waitForData(): Promise<void> {
+export async function waitForData(): Promise<void> {
   const api = process.env.E2E_URL_ADMIN ?? '';
   const deadline = Date.now() + PATIENCE_MS;
   let last: unknown;
