@@ -11,6 +11,7 @@ status=0
 python3 bench/store/run.py "$BUILD/bench/store/query_bench" || status=1
 var/venv/bin/python bench/api/api_bench.py || status=1
 var/venv/bin/python bench/api/dashboard_bench.py || status=1
+tools/web.sh >&2 && node web/tools/first-load.mjs app 200 --json || status=1
 python3 bench/pipeline/run.py --build "$BUILD" || status=1
 var/venv/bin/python bench/judge/judge_bench.py || status=1
 var/venv/bin/python bench/live/live_bench.py || status=1

@@ -2,7 +2,8 @@
 
     dashboard   `GET /dashboard` of a customer with 100,000 trackers (BENCH_TRACKERS), as an admin, against one count of these
                 trackers by an index in the same database: at most 3 times
-    map_tile    the tile of zoom 6 that holds them all against the same grouping in plain SQL, without row security
+    map_tile    the tile of zoom 6 that holds them all against the same grouping in plain SQL, without row security: 95th percentiles,
+                at most 2 times
 
 Both sides alternate, each on a connection of its own; the answers of the API come from the database (`Cache-Control: no-cache`).
 """
@@ -64,11 +65,22 @@ def took(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def compare(name: str, target: float, ours: Callable[[], object], reference: Callable[[], object]) -> bool:
+def p95(values: tuple[float, ...]) -> float:
+    return statistics.quantiles(values, n=20)[-1]
+
+
+def compare(
+    name: str,
+    target: float,
+    ours: Callable[[], object],
+    reference: Callable[[], object],
+    figure: Callable[[tuple[float, ...]], float] = statistics.median,
+) -> bool:
+    """Print how many times as long ours takes as the reference, by the figure of all rounds; false: more than the target."""
     for _ in range(5):
         ours(), reference()
     pairs = [(took(ours), took(reference)) for _ in range(ROUNDS)]
-    mine, theirs = (statistics.median(side) * 1000 for side in zip(*pairs, strict=True))
+    mine, theirs = (figure(side) * 1000 for side in zip(*pairs, strict=True))
     result = {
         "bench": name,
         "ratio": round(mine / theirs, 3),
@@ -102,7 +114,7 @@ def main() -> int:
                     assert ask("/dashboard").json()["trackers"]["total"] == TRACKERS
                     good = compare("dashboard", 3, lambda: ask("/dashboard"), lambda: db.execute(COUNT).fetchone())
                     tile = "/map/trackers/6/33/21.mvt"
-                    good &= compare("map_tile", 2, lambda: ask(tile), lambda: db.execute(TILE).fetchone())
+                    good &= compare("map_tile", 2, lambda: ask(tile), lambda: db.execute(TILE).fetchone(), p95)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0 if good else 1

@@ -75,6 +75,9 @@ export function MapView({ label, start, onMoved, className, children }: MapViewP
     made.addControl(new NavigationControl({ showCompass: false }), 'top-right');
     made.addControl(new ScaleControl(), 'bottom-left');
     made.addControl(new AttributionControl({ compact: true }), 'bottom-right');
+    // Whoever takes a picture can wait until everything is there.
+    made.on('dataloading', () => (container.dataset.pending = ''));
+    made.on('idle', () => made.getStyle().layers.length > 0 && delete container.dataset.pending);
     made.on('moveend', (event) => {
       // Our own fits are no wish of the reader's.
       if (!event.originalEvent) return;
@@ -123,7 +126,7 @@ export function MapView({ label, start, onMoved, className, children }: MapViewP
   return (
     <div className={cn('relative isolate min-h-0 overflow-hidden', className)}>
       {/* MapLibre sets position: relative on it. */}
-      <div ref={box} className="h-full w-full" />
+      <div ref={box} data-pending="" className="h-full w-full" />
       {map && ready && <MapContext value={map}>{children}</MapContext>}
     </div>
   );

@@ -9,7 +9,7 @@ import { Button } from './Button';
 export function Loading() {
   const { t } = useTranslation('shared');
   return (
-    <div role="status" className="flex items-center justify-center gap-3 p-10 text-muted">
+    <div data-pending role="status" className="flex items-center justify-center gap-3 p-10 text-muted">
       <LoaderCircle aria-hidden className="size-5 animate-spin" />
       {t('state.loading')}
     </div>
