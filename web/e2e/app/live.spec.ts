@@ -48,7 +48,7 @@ test('everything of a client can be asked for; mail can be switched off', async 
   await expect(page.getByLabel('Mail to manager@nordlicht.example')).not.toBeChecked();
   await page.getByLabel('Mail to manager@nordlicht.example').check();
 
-  await page.getByRole('button', { name: everything }).click();
+  await page.getByRole('button', { name: 'Change', exact: true }).click();
   await expect(dialog.getByLabel('Days without a position')).toHaveValue('14');
   await dialog.getByRole('button', { name: 'Stop notifying me' }).click();
   await expect(page.getByText('You are not told of anything yet')).toBeVisible();

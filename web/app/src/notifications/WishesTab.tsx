@@ -21,7 +21,7 @@ export function WishesTab() {
   const { t } = useTranslation('app');
   const subscriptions = useQuery(subscriptionsQuery());
   const clients = useQuery(clientsQuery());
-  const [edited, setEdited] = useState<Client>();
+  const [edited, setEdited] = useState<Pick<Client, 'id' | 'name'>>();
   const nameOf = (id: number) => clients.data?.items.find((client) => client.id === id)?.name ?? '…';
   return (
     <div className="flex flex-col gap-4">
@@ -37,7 +37,12 @@ export function WishesTab() {
               )}
               <ul className="divide-y divide-line">
                 {items.map((row) => (
-                  <WishLine key={row.id} row={row} client={nameOf(row.client_id)} />
+                  <WishLine
+                    key={row.id}
+                    row={row}
+                    client={nameOf(row.client_id)}
+                    onChange={() => setEdited({ id: row.client_id, name: nameOf(row.client_id) })}
+                  />
                 ))}
               </ul>
             </>
@@ -87,7 +92,14 @@ function MailSwitch() {
   );
 }
 
-function WishLine({ row, client }: { row: Subscription; client: string }) {
+interface WishLineProps {
+  row: Subscription;
+  client: string;
+  /** Changes a wish for a whole client; the others are changed where their subject is shown. */
+  onChange: () => void;
+}
+
+function WishLine({ row, client, onChange }: WishLineProps) {
   const { t } = useTranslation('app');
   const tracker = useQuery({ ...trackerQuery(row.tracker_id ?? 0), enabled: row.tracker_id !== null });
   const run = useQuery({ ...runQuery(row.production_run_id ?? 0), enabled: row.production_run_id !== null });
@@ -105,6 +117,11 @@ function WishLine({ row, client }: { row: Subscription; client: string }) {
           {row.by_mail && ` · ${t('subscription.byMail')}`}
         </p>
       </div>
+      {whole && (
+        <Button small onClick={onChange}>
+          {t('subscription.change')}
+        </Button>
+      )}
       {row.tracker_id !== null && (
         <Link to="/trackers/$id" params={{ id: row.tracker_id }} {...change}>
           {t('subscription.change')}
