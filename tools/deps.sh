@@ -28,7 +28,9 @@ debian_packages() {
         trap "${sudo[*]} rm -f $policy" EXIT
     fi
     "${sudo[@]}" apt-get update -qq
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+    local log=var/deps.log # hundreds of lines, of interest only when it fails
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >$log 2>&1 ||
+        { tail -20 $log >&2; say "the packages could not be installed; $log has it all"; exit 1; }
     # Now, not at the end: what follows sets traps of its own.
     [[ -z $(trap -p EXIT) ]] || { "${sudo[@]}" rm -f "$policy"; trap - EXIT; }
 }
@@ -70,7 +72,7 @@ geonames() {
 # Debian's Node is too old for the front ends' tools; the lock file brings a current one, which serves every script of web/.
 web_packages() {
     say "installing npm packages of web/"
-    npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+    npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
     # Debian's npm leaves out the command of a package that is optional.
     local node
     for node in web/node_modules/node-linux-*/bin/node; do
