@@ -5,7 +5,8 @@ and proves that they work together: sign in, import, fetch, judge, and see it on
     var/venv/bin/python deploy/smoke.py [--engine podman|docker] [--keep SECONDS]
 
 Networks, volumes, secrets, limits, users and health checks are those of the compose files; only ports, subnet and project names are
-ours, so that it runs beside another deployment. Podman needs neither daemon nor systemd, but root. Everything is removed at the end.
+ours, so that it runs beside another deployment. Everything is removed at the end. Needs root, to look at the containers' processes; podman
+needs neither daemon nor systemd.
 """
 
 from __future__ import annotations
