@@ -121,6 +121,9 @@ def test_figures_and_metrics(own: Stack, sql: psycopg.Connection, tracker: int) 
     assert shown['tracker_pipeline_accounts{state="second_factor"}'] == 1
     assert shown["tracker_pipeline_inbox_rows"] == 2
     assert 60 <= shown["tracker_pipeline_overdue_seconds"] < 260
+    assert shown["tracker_pipeline_due_trackers"] == 1 and shown["tracker_pipeline_geocode_wanted"] == 0
+    assert 180 <= shown["tracker_pipeline_last_batch_seconds"] < 400
+    assert 0 <= shown["tracker_pipeline_judge_lag_seconds"] < 200
 
     sql.execute("UPDATE apple_accounts SET state = 'ready'")
     deadline = time.monotonic() + SECONDS
