@@ -13,6 +13,10 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "deploy"))
+
+from containers import compilers  # noqa: E402
+
 BINARY = os.environ.get("TRACKERD", str(ROOT / "build" / "trackerd"))
 FILES = [ROOT / "compose.yaml", ROOT / "deploy" / "compose.fetchers.yaml"]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
@@ -43,12 +47,12 @@ EVERY = [(path, name) for path in FILES for name in services(path)]
 
 
 def compose_command() -> list[str]:
-    """Docker Compose 2, which also knows the specification's schema, where it is installed; else podman-compose. Neither asks a daemon."""
+    """Docker Compose 2, which also knows the specification's schema, where it is installed; else podman-compose, without podman."""
     plugin = Path("/usr/libexec/docker/cli-plugins/docker-compose")
     for command in ([str(plugin)], ["docker", "compose"]):
         if shutil.which(command[0]) and subprocess.run([*command, "version"], capture_output=True).returncode == 0:
             return command
-    return [sys.executable, "-m", "podman_compose"]
+    return [sys.executable, "-m", "podman_compose", "--dry-run"]
 
 
 def config(*files: Path, profile: str = "", **env: str) -> dict:
@@ -58,9 +62,8 @@ def config(*files: Path, profile: str = "", **env: str) -> dict:
         command += ["-f", str(file)]
     if profile:
         command += ["--profile", profile]
-    done = subprocess.run(
-        [*command, "config"], env={"PATH": os.environ["PATH"]} | env, capture_output=True, text=True, cwd=ROOT
-    )
+    env |= {"PATH": os.environ["PATH"]}
+    done = subprocess.run([*command, "config"], env=env, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "not set" not in done.stderr, "a variable without a default"
     return yaml.safe_load(done.stdout)
@@ -177,6 +180,15 @@ def test_images_are_small_and_humble(name: str) -> None:
         assert "rm -rf /var/lib/apt/lists/*" in text, "no list of packages"
     base = re.search(rf"^FROM (\S+) AS {name}$", DOCKERFILE, re.MULTILINE)
     assert base and base[1] in ("scratch", "${BASE}"), "not on a stage that has compilers"
+
+
+def test_a_compiler_is_known_by_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "usr" / "bin"
+    folder.mkdir(parents=True)
+    assert compilers(tmp_path) == []
+    for name in ("gcc-14", "x86_64-linux-gnu-gcc", "cc", "python3", "curl", "make"):
+        (folder / name).touch()
+    assert compilers(tmp_path) == ["cc", "gcc-14", "make", "x86_64-linux-gnu-gcc"]
 
 
 def test_images_keep_their_health_checks() -> None:
