@@ -31,11 +31,17 @@ static bool add_key(struct load *load, const struct keyfile_key *key, int64_t ro
 }
 
 /* The keys of 50 years are as far as a chain is walked; before that there was no Find My either. */
-static bool paired_valid(const struct keyfile_accessory *accessory)
+static bool times_valid(struct load *load, const struct keyfile_accessory *accessory, int64_t row)
 {
     int64_t now = time_now();
-    return accessory->paired_at <= now + PAIRED_AHEAD &&
-           rolling_index_at(&accessory->alignment, now) <= ROLLING_MAX_INDEX;
+    if (accessory->paired_at > now + PAIRED_AHEAD ||
+        rolling_index_at(&accessory->alignment, now) > ROLLING_MAX_INDEX)
+        load_error(load, row, "paired_at", "invalid", "is in the future, or too long ago");
+    else if (accessory->alignment.at > now + PAIRED_AHEAD) /* a later observation would never move it */
+        load_error(load, row, "alignment_date", "invalid", "is in the future");
+    else
+        return true;
+    return false;
 }
 
 static bool add_accessory(struct load *load, const struct keyfile_accessory *accessory, int64_t row)
@@ -45,9 +51,8 @@ static bool add_accessory(struct load *load, const struct keyfile_accessory *acc
     for (size_t i = 0; item.name[0] == '\0' && i < ARRAY_LEN(names); i++)
         if (names[i] != NULL)
             item.name = names[i];
-    if (paired_valid(accessory))
+    if (times_valid(load, accessory, row))
         return load_add(load, &item);
-    load_error(load, row, "paired_at", "invalid", "is in the future, or too long ago");
     load_skip(load);
     return true;
 }

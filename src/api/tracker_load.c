@@ -36,7 +36,8 @@ struct batch_item {
     char mac[FINDMY_MAC_TEXT];       /* unless rolling: such a tag changes its address */
     uint8_t sealed[SEALED_MAX];
     size_t sealed_len;
-    int64_t paired_at, aligned_at, aligned_index; /* NO_TIME: none */
+    int64_t paired_at, aligned_at; /* NO_TIME: none */
+    int64_t aligned_index;         /* of aligned_at */
     bool more;
 };
 

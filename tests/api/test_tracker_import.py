@@ -244,6 +244,7 @@ def test_rolling_accessory(server: Stack, admin: httpx.Client, db: psycopg.Conne
     [
         ({"paired_at": "2999-01-01T00:00:00Z"}, (1, "paired_at", "invalid")),
         ({"paired_at": "1970-01-01T00:00:00Z"}, (1, "paired_at", "invalid")),
+        ({"alignment_date": "2999-01-01T00:00:00Z", "alignment_index": 5}, (1, "alignment_date", "invalid")),
         ({"paired_at": None}, (0, "", "syntax")),
         ({"name": None, "identifier": None}, (1, "name", "required")),
         ({"master_key": "00" * 28}, (0, "", "key")),

@@ -148,7 +148,7 @@ function DropZone({ file, onFile }: { file: File | undefined; onFile: (file: Fil
       <input
         id={id}
         type="file"
-        accept=".csv,.json,.keys,text/csv,application/json"
+        accept=".csv,.json,.keys,.plist,text/csv,application/json"
         className="sr-only"
         onChange={(event) => event.target.files?.[0] && onFile(event.target.files[0])}
       />
