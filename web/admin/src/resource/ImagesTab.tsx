@@ -11,5 +11,5 @@ export function imagesTab(kind: OwnerKind): Tab {
       <Gallery owner={{ kind, id: row.id }} name={row.name as string} mayChange />
     </Card>
   );
-  return { id: 'images', label: 'images', content };
+  return { id: 'images', label: 'images', content, late: true };
 }

@@ -118,11 +118,14 @@ function RowTabs({ spec, row }: { spec: ResourceSpec; row: Row }) {
     const other = resources[name as ResourceLabel];
     return other && mayRead(user, other) ? [{ other, field }] : [];
   });
+  const own = (late: boolean) =>
+    (spec.tabs ?? [])
+      .filter((tab) => (tab.late ?? false) === late && mayRead(user, { read: tab.read ?? 'user' }))
+      .map(({ id, label, content: Content }) => ({ id, label: t(`tab.${label}`), content: <Content row={row} /> }));
   const tabs = [
-    ...(spec.tabs ?? [])
-      .filter(({ read = 'user' }) => mayRead(user, { read }))
-      .map(({ id, label, content: Content }) => ({ id, label: t(`tab.${label}`), content: <Content row={row} /> })),
+    ...own(false),
     { id: 'details', label: t('tab.details'), content: <Details spec={spec} row={row} /> },
+    ...own(true),
     ...related.map(({ other, field }) => ({
       id: other.name,
       label: t(`resource.${other.name}.many`),

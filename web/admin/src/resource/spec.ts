@@ -59,6 +59,8 @@ export interface Tab {
   id: string;
   label: keyof typeof en.tab;
   content: ComponentType<{ row: Row }>;
+  /** Stands behind the details: not what a page opens with. */
+  late?: boolean;
   /** For this role only, where not everybody who sees the row may see it. */
   read?: Role;
 }
