@@ -11,11 +11,20 @@ stop() {
     wait
     processes=()
 }
+# Programs sign in as they do in business, with logins that row-level security binds; the superuser only migrates.
+logins() {
+    local login
+    for login in api worker; do
+        sed "s#//[^@]*@#//trackerd_$login:development@#" <<<"$DATABASE_URL" >"$build/$login.url"
+    done
+}
 start() {
-    local command
-    "$build/trackerd" migrate || return
+    local command login
+    logins
+    "$build/trackerd" migrate --api-login "$build/api.url" --worker-login "$build/worker.url" || return
     for command in api worker scheduler; do
-        METRICS_PORT=0 "$build/trackerd" "$command" &
+        [[ $command == api ]] && login=api || login=worker
+        DATABASE_URL=$(<"$build/$login.url") METRICS_PORT=0 "$build/trackerd" "$command" &
         processes+=($!)
     done
     gdbserver --attach :2345 "${processes[0]}" --once >/dev/null 2>&1 &
