@@ -1,14 +1,16 @@
 #!/bin/bash
 # Compiles the mounted sources, runs API, worker and scheduler, and does so again whenever a source changes. For the profile dev.
-# A debugger reaches the API at port 2345: gdb build-dev/trackerd -ex 'target extended-remote :2345'
+# A debugger reaches all of them at port 2345 and attaches to one, whose number `docker compose exec backend-dev pgrep -af trackerd` tells:
+# gdb -ex 'target extended-remote :2345' -ex 'attach NUMBER'
 set -uo pipefail
 cd /src
 build=build-dev
 processes=()
 
 stop() {
-    [[ ${#processes[@]} -gt 0 ]] && kill "${processes[@]}" 2>/dev/null
-    wait
+    [[ ${#processes[@]} -gt 0 ]] || return
+    kill "${processes[@]}" 2>/dev/null
+    wait "${processes[@]}"
     processes=()
 }
 # Programs sign in as they do in business, with logins that row-level security binds; the superuser only migrates.
@@ -27,11 +29,10 @@ start() {
         DATABASE_URL=$(<"$build/$login.url") METRICS_PORT=0 "$build/trackerd" "$command" &
         processes+=($!)
     done
-    gdbserver --attach :2345 "${processes[0]}" --once >/dev/null 2>&1 &
-    processes+=($!)
 }
 trap 'stop; exit 0' TERM INT
 
+gdbserver --multi :2345 >/dev/null 2>&1 &
 [[ -f $build/build.ninja ]] || meson setup "$build" --buildtype=debug >/dev/null
 while true; do
     touch "$build/.built"
