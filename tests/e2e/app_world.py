@@ -129,6 +129,14 @@ def build(stack) -> dict:
     lines += life("Stand 001", now, [(50, HAMBURG)])
     stack.run("import", "reports", "-", stdin="\n".join(lines) + "\n")
     stack.run("judge")
+    manager = Api(stack.url, MANAGER)
+    link = {"name": "For the browser tests"}
+    shared = {
+        "tracker": manager.checked(
+            manager.client.post("/share-links", json=link | {"tracker_id": trackers["Counter 003"]})
+        ),
+        "run": manager.checked(manager.client.post("/share-links", json=link | {"production_run_id": second})),
+    }
     return {
         "password": PASSWORD,
         "admin": ADMIN,
@@ -138,4 +146,5 @@ def build(stack) -> dict:
         "nord": nord,
         "other": other,
         "trackers": trackers,
+        "shared": {subject: made["token"] for subject, made in shared.items()},
     }

@@ -19,6 +19,8 @@ export function screens(): { path: string; name: string; shows: string }[] {
     { path: '/notifications', name: 'notifications', shows: 'No notifications yet' },
     { path: '/notifications?tab=wishes', name: 'wishes', shows: 'You are not told of anything yet' },
     { path: '/profile', name: 'profile', shows: 'This session' },
+    { path: `/s/${world.shared.tracker}`, name: 'shared-tracker', shows: 'Delivered to Store Berlin Mitte' },
+    { path: `/s/${world.shared.run}`, name: 'shared-run', shows: '4 of 7 delivered' },
     { path: '/s/no-such-link', name: 'shared-gone', shows: 'This link does not work' },
   ];
 }

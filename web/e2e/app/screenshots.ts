@@ -15,6 +15,6 @@ for (const width of [360, 768, 1440])
         await page.goto(path);
         await expect(page.getByText(shows).first()).toBeVisible();
         await drawn(page);
-        await page.screenshot({ path: `screenshots/app/${name}-${width}-${colorScheme}.png` });
+        await page.screenshot({ path: `screenshots/app/${name}-${width}-${colorScheme}.png`, fullPage: true });
       }
     });

@@ -11,6 +11,8 @@ interface World {
   lonely: string;
   nord: { runs: number[] };
   trackers: Record<string, number>;
+  /** Tokens of share links. */
+  shared: { tracker: string; run: string };
 }
 
 export const world = JSON.parse(process.env.E2E_APP_WORLD ?? '{}') as World;

@@ -12,7 +12,7 @@ import { toast } from '../ui/toast';
 import { tileProtocol } from './apiTiles';
 import { loadBaseStyle } from './baseStyle';
 import type { Bounds, LatLng } from './geometry';
-import { forgetMap, isOwn, MapContext } from './layers';
+import { FIT_PADDING, forgetMap, isOwn, MapContext } from './layers';
 import './map.css';
 
 export interface MapPlace {
@@ -35,7 +35,7 @@ interface MapViewProps {
 setWorkerUrl(workerUrl);
 tileProtocol();
 
-const FIT = { padding: 48, maxZoom: 14 };
+const FIT = { padding: FIT_PADDING, maxZoom: 14 };
 const EUROPE: MapPlace = { center: { latitude: 49, longitude: 11 }, zoom: 3.2 };
 
 export function MapView({ label, start, onMoved, className, children }: MapViewProps) {

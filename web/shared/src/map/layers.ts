@@ -97,6 +97,9 @@ export function usePick(layers: string[], pick: (feature: MapGeoJSONFeature, eve
   }, [map, key]);
 }
 
+/** What is shown keeps away from the edges, and its name, which stands below it, from scale and attribution. */
+export const FIT_PADDING = { top: 48, right: 48, bottom: 72, left: 48 };
+
 /** Moves the map so that `bounds` is seen, each time another box is given. */
 export function useFit(bounds: Bounds | undefined, maxZoom = 14): void {
   const map = useMap();
@@ -104,6 +107,6 @@ export function useFit(bounds: Bounds | undefined, maxZoom = 14): void {
   useEffect(() => {
     if (!key) return;
     const [west = 0, south = 0, east = 0, north = 0] = key.split(',').map(Number);
-    map.fitBounds([west, south, east, north], { padding: 48, maxZoom, duration: 400 });
+    map.fitBounds([west, south, east, north], { padding: FIT_PADDING, maxZoom, duration: 400 });
   }, [map, key, maxZoom]);
 }
