@@ -64,6 +64,10 @@ compile() {
 
 python_tests() { var/venv/bin/python -m pytest -q -p no:cacheprovider --timeout=300 "$@"; }
 
+# The main paths of both front ends; `npm run e2e --prefix web` is the long form. The system behind them is the usual build,
+# with sanitizers the pages would wait.
+browser_tests() { CI=1 TRACKERD='' npm run --silent --prefix web e2e:short; }
+
 front_end_tests() { npm run --silent --prefix web api && npm run --silent --prefix web test; }
 
 report() {
@@ -89,6 +93,8 @@ finish
 step 'coverage' report
 
 if [[ ${1:-} != coverage ]]; then
+    step 'build of the front ends' make --no-print-directory web
+    beside 'front ends: browser tests' browser_tests
     beside 'static checks' static_checks
     beside 'fuzz, short' tools/fuzz.sh "${FUZZ_SECONDS:-5}"
     finish

@@ -204,7 +204,7 @@ test('images are added to a run, looked at and removed', async () => {
   const png = await page.screenshot({ clip: { x: 0, y: 0, width: 64, height: 64 } });
   await page.locator('input[type=file]').setInputFiles({ name: 'run.png', mimeType: 'image/png', buffer: png });
   await expect(page.getByRole('img', { name: /Image 1 of 1/ })).toBeVisible();
-  await page.getByRole('button', { name: /^Remove/ }).click();
+  await page.getByRole('button', { name: /^Delete:/ }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
   await expect(page.getByText('No images yet')).toBeVisible();
 });

@@ -78,7 +78,8 @@ function Control({
           value={text}
           onChange={(event) => onChange(event.target.value)}
           options={(field.words ?? []).map((each) => ({ value: each, label: word(each) }))}
-          {...(field.required ? {} : { empty: t('field.none') })}
+          // Nothing is chosen for somebody: a role least of all.
+          {...(field.required && text !== '' ? {} : { empty: t(field.required ? 'field.choose' : 'field.none') })}
         />
       );
     case 'longtext':

@@ -131,7 +131,7 @@ function RowTabs({ spec, row }: { spec: ResourceSpec; row: Row }) {
       label: t(`resource.${other.name}.many`),
       content: <Related spec={other} field={field} id={row.id} />,
     })),
-    ...(user.role === 'admin'
+    ...(user.role === 'admin' && spec.write !== 'nobody'
       ? [{ id: 'history', label: t('tab.history'), content: <History spec={spec} id={row.id} /> }]
       : []),
   ];

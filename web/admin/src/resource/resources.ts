@@ -386,7 +386,7 @@ const specs: ResourceSpec[] = [
       { name: 'failures', kind: 'number', column: true },
       ...stamps,
     ],
-    tabs: [{ id: 'credentials', label: 'credentials', content: CredentialsTab }],
+    tabs: [{ id: 'credentials', label: 'credentials', content: CredentialsTab, late: true }],
     related: { 'fetch-batches': 'apple_account_id' },
   },
   {
