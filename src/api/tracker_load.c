@@ -438,18 +438,23 @@ static void take_key(const struct load_item *item, struct batch_item *to)
 {
     uint8_t mac[FINDMY_MAC_SIZE];
     const struct keyfile_accessory *accessory = item->accessory;
-    to->row = item->row;
-    to->more = item->more;
-    to->rolling = accessory != NULL;
-    to->public_key = item->public_key;
+    *to = (struct batch_item){ .row = item->row,
+                               .more = item->more,
+                               .rolling = accessory != NULL,
+                               .public_key = item->public_key,
+                               .paired_at = NO_TIME,
+                               .aligned_at = NO_TIME };
     item_hash(item, to->hash);
-    if (!to->rolling) {
+    if (accessory == NULL) {
         findmy_mac(item->public_key.adv, mac);
         findmy_mac_text(mac, to->mac);
+        return;
     }
-    to->paired_at = to->rolling ? accessory->paired_at : NO_TIME;
-    to->aligned_at = to->rolling && accessory->aligned ? accessory->alignment.at : NO_TIME;
-    to->aligned_index = to->rolling ? accessory->alignment.index : 0;
+    to->paired_at = accessory->paired_at;
+    if (accessory->aligned) {
+        to->aligned_at = accessory->alignment.at;
+        to->aligned_index = accessory->alignment.index;
+    }
 }
 
 bool load_add(struct load *load, const struct load_item *item)

@@ -37,8 +37,8 @@ struct load_item {
 
 struct load;
 
-/* Notes problems of the two ids in the request: the client must be visible and the run (0: none) its own, neither archived.
- * False: answered. */
+/* Notes problems of the two ids in the request: the client must be visible and the run (0: none) its own,
+ * neither archived. False: answered. */
 MUST_CHECK bool load_target_valid(struct request *req, int64_t client_id, int64_t run_id);
 
 /* Lives in the request's arena. The transaction is the caller's, and so is audit and commit. */

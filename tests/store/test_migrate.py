@@ -329,9 +329,7 @@ def test_through_pgbouncer(cluster: Postgres, database: Database):
 def test_a_server_that_is_away(database: Database):
     result = database.migrate(status=1, url="postgresql://postgres@127.0.0.1:9/x", DATABASE_CONNECT_TIMEOUT="1s")
     assert "reached" in result.stderr
-    assert (
-        "is not reached" in database.migrate("--check", status=1, url="postgresql://postgres@127.0.0.1:9/x").stderr
-    )
+    assert "is not reached" in database.migrate("--check", status=1, url="postgresql://postgres@127.0.0.1:9/x").stderr
 
 
 @pytest.mark.parametrize("args", [["x"], ["--folder"], ["--nonsense"], ["--check", "--dry-run"]])
