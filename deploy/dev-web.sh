@@ -6,7 +6,6 @@ npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error
 for node in web/node_modules/node-linux-*/bin/node; do ln -sf "../${node#web/node_modules/}" web/node_modules/.bin/node; done
 until curl -fsS -o /dev/null "$API_URL/health/ready"; do sleep 1; done
 cd web
-curl -fsS "$API_URL/openapi.json" >/dev/null
 WEB_PORT=3000 vite --host 0.0.0.0 --port 3000 --config admin/vite.config.ts admin &
 WEB_PORT=3100 vite --host 0.0.0.0 --port 3100 --config app/vite.config.ts app &
 trap 'kill 0' TERM INT
