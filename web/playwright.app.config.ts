@@ -10,6 +10,8 @@ export default defineConfig({
   globalSetup: './e2e/app/setup.ts',
   outputDir: 'test-results/app',
   workers: 1,
+  // What fails twice is broken; the trace of the first time is kept.
+  retries: process.env.CI ? 1 : 0,
   timeout: 90_000,
   expect: { timeout: 30_000 },
   reporter: 'line',

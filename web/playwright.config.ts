@@ -10,6 +10,8 @@ export default defineConfig({
   globalSetup: './e2e/admin/setup.ts',
   outputDir: 'test-results/admin',
   workers: 1,
+  // What fails twice is broken; the trace of the first time is kept.
+  retries: process.env.CI ? 1 : 0,
   // A loaded machine is slow; a broken page does not get well by waiting.
   timeout: 120_000,
   expect: { timeout: 30_000 },
