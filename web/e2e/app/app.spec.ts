@@ -152,7 +152,7 @@ test('managers add images, look through them by keyboard and delete them', async
 
   const second = await thumbnails.nth(1).locator('img').getAttribute('src');
   await page.getByRole('button', { name: 'Change: Image 2 of 2' }).click();
-  await page.getByLabel('Caption', { exact: true }).fill('Seen from the door');
+  await page.getByRole('textbox', { name: 'Caption' }).fill('Seen from the door');
   await page.getByLabel('Place in the gallery').selectOption('1');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByRole('dialog')).toHaveCount(0);

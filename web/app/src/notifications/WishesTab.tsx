@@ -76,18 +76,24 @@ export function WishesTab() {
 function MailSwitch() {
   const { t } = useTranslation('app');
   const user = useUser();
+  // What was clicked, until the server has answered: the box must not jump back meanwhile.
+  const [wanted, setWanted] = useState<boolean>();
   const save = useMutation({
     mutationFn: (email: boolean) =>
       call(api.PATCH('/api/v1/users/me', { body: { notification_preferences: { email } } })),
     onSuccess: (changed) => session.setUser(changed),
     onError: (error) => toast.error(error),
+    onSettled: () => setWanted(undefined),
   });
   return (
     <Checkbox
       label={t('subscription.mailAtAll', { email: user.email })}
-      checked={save.isPending ? save.variables : user.notification_preferences?.email !== false}
-      disabled={save.isPending}
-      onChange={({ target: { checked } }) => save.mutate(checked)}
+      checked={wanted ?? user.notification_preferences?.email !== false}
+      disabled={wanted !== undefined}
+      onChange={({ target: { checked } }) => {
+        setWanted(checked);
+        save.mutate(checked);
+      }}
     />
   );
 }
