@@ -242,6 +242,28 @@ def test_history_of_a_run(
     assert [(row["tracker_id"], row[time]) for row in rows] == [(t, rfc3339(at(h))) for t in trackers for h in hours]
 
 
+@pytest.mark.parametrize("sort", ["reported_at", "-reported_at"])
+@pytest.mark.parametrize("limit", [1, 3, 5000])
+def test_reports_of_a_run(
+    admin: httpx.Client, db: psycopg.Connection, make_client: Callable[..., dict], sort: str, limit: int
+) -> None:
+    """Tracker by tracker, in order within each; equal times by position."""
+    goods = make_goods(admin, make_client()["id"])
+    elsewhere = make_goods(admin, goods.client)
+    trackers = [goods.tracker, make_tracker(admin, goods.run)]
+    given = [Report(at(h), 50, 10 + h / 100) for h in range(0, 40, 10)] + [Report(at(10), 51, 11)]
+    for tracker in [*trackers, elsewhere.tracker]:
+        store(db, tracker, given)
+    flag(db, goods.tracker, given[0], "jump")
+    path = f"/production-runs/{goods.run}/reports"
+    one = sorted(map(place, given), reverse=sort.startswith("-"))
+    rows = walk(admin, path, sort=sort, limit=limit, **PERIOD)
+    assert [(row["tracker_id"], *shown(row)) for row in rows] == [(t, *r) for t in trackers for r in one]
+    jumps = walk(admin, path, sort=sort, limit=limit, flag="jump", **PERIOD)
+    assert [(row["tracker_id"], row["flag"]) for row in jumps] == [(goods.tracker, "jump")]
+    problem(admin.get("/production-runs/999999999/reports"), 404, "not_found")
+
+
 def test_history_of_a_run_holds_its_time_with_the_tracker(
     admin: httpx.Client, db: psycopg.Connection, make_client: Callable[..., dict]
 ) -> None:
@@ -264,6 +286,8 @@ def test_history_of_a_run_holds_its_time_with_the_tracker(
     for resolution in ("raw", "hour"):
         assert hours(goods.run, resolution) == [rfc3339(at(h)) for h in (0, 1, 4, 5)]
         assert hours(elsewhere.run, resolution) == [rfc3339(at(h)) for h in (2, 3)]
+    reports = walk(admin, f"/production-runs/{goods.run}/reports", sort="reported_at", **PERIOD)
+    assert [row["reported_at"] for row in reports] == [rfc3339(at(h)) for h in (0, 1, 4, 5)]
 
 
 def test_history_of_a_strange_run(

@@ -304,7 +304,7 @@ OPERATIONS: dict[str, Example] = {
     },
     **{
         f"GET /api/v1/production-runs/{{id}}/{what}": read_by_all("production-runs")
-        for what in ("history", "events", "status-history", "trackers/positions")
+        for what in ("reports", "history", "events", "status-history", "trackers/positions")
     },
 }
 
