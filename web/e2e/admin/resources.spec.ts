@@ -1,5 +1,5 @@
 // Working with the admin panel's lists and forms on the demo data.
-import type { Page } from '@playwright/test';
+import type { Page, Route } from '@playwright/test';
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ADMIN } from '../accounts';
@@ -137,7 +137,14 @@ test('an import shows the errors of its rows before anything is kept', { tag: '@
   await dialog()
     .locator('input[type=file]')
     .setInputFiles({ name: 'wrong.csv', mimeType: 'text/csv', buffer: content });
+  // On a slow line the dialog says what it waits for.
+  const slow = async (route: Route) => {
+    await page.waitForTimeout(2000);
+    await route.continue();
+  };
+  await page.route('**/trackers/import?*', slow, { times: 1 });
   await dialog().getByRole('button', { name: 'Check the file' }).click();
+  await expect(dialog().getByRole('progressbar')).toBeVisible();
   await expect(dialog().getByRole('region', { name: 'Errors' })).toBeVisible();
   await expect(dialog().getByRole('region', { name: 'Errors' }).getByRole('row').nth(1)).toContainText('private_key');
   await expect(dialog().getByRole('button', { name: /^Import (one|\d)/ })).toHaveCount(0);

@@ -294,6 +294,8 @@ const de: Translation<typeof en> = {
     template: 'Vorlage',
     drop: 'Datei hierher ziehen, oder klicken und auswählen',
     check: 'Datei prüfen',
+    sending: 'Die Datei wird gesendet…',
+    working: 'Die Zeilen werden geprüft und gespeichert…',
     start_one: 'Einen Tracker importieren',
     start_other: '{{count}} Tracker importieren',
     done_one: 'Ein Tracker importiert',

@@ -291,6 +291,8 @@ export default {
     template: 'Template',
     drop: 'Drop a file here, or click to choose one',
     check: 'Check the file',
+    sending: 'Sending the file…',
+    working: 'The rows are being checked and stored…',
     start_one: 'Import one tracker',
     start_other: 'Import {{count}} trackers',
     done_one: 'One tracker imported',

@@ -3,6 +3,7 @@ import { authorizedFetch } from '@tracker/shared/api/client.ts';
 import { ApiError, type Problem } from '@tracker/shared/api/problem.ts';
 import { errorText } from '@tracker/shared/api/errorText.ts';
 import type { ImportRefused, ImportResult } from '@tracker/shared/api/schema.d.ts';
+import { upload } from '@tracker/shared/api/upload.ts';
 import { download } from '@tracker/shared/table/csv.ts';
 import { Button } from '@tracker/shared/ui/Button.tsx';
 import { cn } from '@tracker/shared/ui/cn.ts';
@@ -16,21 +17,23 @@ import { OwnerFields } from './OwnerFields';
 
 type Outcome = { ok: true; result: ImportResult } | { ok: false; refused: ImportRefused };
 
-async function send(file: File, client: string, run: string, dryRun: boolean): Promise<Outcome> {
+async function send(
+  file: File,
+  client: string,
+  run: string,
+  dryRun: boolean,
+  onProgress: (part: number) => void,
+): Promise<Outcome> {
   const query = new URLSearchParams({ client_id: client, dry_run: String(dryRun) });
   if (run) query.set('production_run_id', run);
   const body = new FormData();
   body.append('file', file);
-  const url = `${location.origin}/api/v1/trackers/import?${query}`;
-  const response = await authorizedFetch(
-    new Request(url, { method: 'POST', body, headers: { Accept: 'application/json' } }),
-  );
-  const answer: unknown = await response.json();
+  const { status, body: answer } = await upload(`/api/v1/trackers/import?${query}`, body, onProgress);
   // A dry run answers 200 whatever it finds.
-  const { error_count } = answer as ImportResult;
-  if (response.ok && error_count === 0) return { ok: true, result: answer as ImportResult };
+  const { error_count, rows } = (answer ?? {}) as Partial<ImportResult>;
+  if (status < 300 && error_count === 0) return { ok: true, result: answer as ImportResult };
   const refused = answer as ImportRefused;
-  if (refused.rows === undefined) throw new ApiError(answer as Problem);
+  if (rows === undefined) throw new ApiError((answer ?? { status, code: `http_${status}` }) as Problem);
   return { ok: false, refused };
 }
 
@@ -40,14 +43,16 @@ export function ImportDialog({ onClose }: { onClose: () => void }) {
   const [file, setFile] = useState<File>();
   const [owner, setOwner] = useState({ client: '', run: '' });
   const [outcome, setOutcome] = useState<Outcome>();
-  const [busy, setBusy] = useState(false);
+  // The part that was sent, from 0 to 1; undefined when nothing is under way.
+  const [sent, setSent] = useState<number>();
+  const busy = sent !== undefined;
   const checked = outcome?.ok === true;
 
   const run = async (dryRun: boolean) => {
     if (!file) return;
-    setBusy(true);
+    setSent(0);
     try {
-      const next = await send(file, owner.client, owner.run, dryRun);
+      const next = await send(file, owner.client, owner.run, dryRun, setSent);
       setOutcome(next);
       if (next.ok && !dryRun) {
         toast.success(t('import.done', { count: next.result.trackers }));
@@ -57,7 +62,7 @@ export function ImportDialog({ onClose }: { onClose: () => void }) {
     } catch (error) {
       toast.error(errorText(error));
     }
-    setBusy(false);
+    setSent(undefined);
   };
 
   return (
@@ -104,8 +109,21 @@ export function ImportDialog({ onClose }: { onClose: () => void }) {
           setOutcome(undefined);
         }}
       />
+      {busy && <Progress sent={sent} />}
       {outcome && <Report outcome={outcome} />}
     </Dialog>
+  );
+}
+
+/** How much is sent; how far the server is with the rows it does not say. */
+function Progress({ sent }: { sent: number }) {
+  const { t } = useTranslation('admin');
+  const text = t(sent < 1 ? 'import.sending' : 'import.working');
+  return (
+    <div role="status" className="flex items-center gap-3 text-sm">
+      <progress className="w-40" aria-label={text} value={sent < 1 ? sent : undefined} />
+      {text}
+    </div>
   );
 }
 

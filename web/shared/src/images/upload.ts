@@ -1,7 +1,7 @@
-// Uploads of images, with progress: fetch cannot tell how much was sent.
-import { ApiError, NetworkError, type Problem } from '../api/problem';
+// Uploads of images.
+import { ApiError, type Problem } from '../api/problem';
 import type { Image } from '../api/schema';
-import { session } from '../session/session';
+import { upload } from '../api/upload';
 
 export type OwnerKind = Image['owner_kind'];
 
@@ -26,34 +26,14 @@ export async function uploadImage(
   position: number,
   onProgress: (part: number) => void,
 ): Promise<Image> {
-  const token = await session.accessToken();
   const query = new URLSearchParams({
     owner_kind: owner.kind,
     owner_id: String(owner.id),
     position: String(position),
   }).toString();
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open('POST', `${IMAGES}?${query}`);
-    if (token !== undefined) request.setRequestHeader('Authorization', `Bearer ${token}`);
-    request.setRequestHeader('Content-Type', file.type || 'image/*');
-    request.upload.onprogress = ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 0);
-    request.onerror = () => reject(new NetworkError('The server cannot be reached'));
-    request.onload = () => {
-      const body = parse(request.responseText);
-      if (request.status === 201) resolve(body as Image);
-      else reject(new ApiError(problem(request.status, body)));
-    };
-    request.send(file);
-  });
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined; // A proxy's error page.
-  }
+  const { status, body } = await upload(`${IMAGES}?${query}`, file, onProgress);
+  if (status !== 201) throw new ApiError(problem(status, body));
+  return body as Image;
 }
 
 function problem(status: number, body: unknown): Problem {
