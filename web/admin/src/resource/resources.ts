@@ -42,6 +42,40 @@ import type { FieldSpec, ResourceLabel, ResourceSpec } from './spec';
 const LOCATIONS = ['storage-locations', 'delivery-locations'];
 const ROLES = ['admin', 'manager', 'user'] as const;
 const STATUSES = ['CREATED', 'IN_TRANSIT', 'IN_STORAGE', 'DELIVERED'] as const;
+// Of the audit log, in the order in which one looks for them.
+const ACTIONS = [
+  'create',
+  'update',
+  'delete',
+  'archive',
+  'restore',
+  'import',
+  'generate',
+  'set-locations',
+  'override-status',
+  'withdraw-override',
+  'preview',
+  'preview-replay',
+  'replay',
+  'refresh',
+  'history-refresh',
+  'run',
+  'retry',
+  'cancel',
+  'erase',
+  'erased',
+  'sign-in',
+  'request-code',
+  'submit-code',
+  'sign-out',
+  'sign_out',
+  'enable',
+  'disable',
+  'activate',
+  'deactivate',
+  'password_change',
+  'revoke',
+] as const;
 const BATTERIES = ['full', 'medium', 'low', 'very_low'] as const;
 
 const name: FieldSpec = { name: 'name', kind: 'text', column: true, sort: true, form: true, required: true, max: 200 };
@@ -478,7 +512,7 @@ const specs: ResourceSpec[] = [
         kind: 'enum',
         column: true,
         filter: true,
-        words: ['create', 'update', 'delete', 'archive', 'restore'],
+        words: ACTIONS,
       },
       { name: 'resource', kind: 'text', column: true, filter: true },
       { name: 'resource_id', kind: 'number', column: true, filter: true },
