@@ -86,7 +86,7 @@ test('rows are selected by keyboard, edited together and exported', async () => 
   await page.getByRole('button', { name: 'Edit', exact: true }).click();
   await choose('Production run', 'Atlas demo pallets');
   await dialog().getByRole('button', { name: 'Apply' }).click();
-  await expect(page.getByText('2 rows done')).toBeVisible();
+  await expect(page.getByText('2 rows done', { exact: true })).toBeVisible();
   const [file] = await Promise.all([
     page.waitForEvent('download'),
     page.getByRole('button', { name: 'Export CSV' }).click(),
