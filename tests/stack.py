@@ -108,6 +108,18 @@ class Stack:
             )
         self.wait_ready()
 
+    def start_worker(self, queues: str, **settings: str) -> subprocess.Popen:
+        """A worker of these queues, which the caller stops; its log is worker.log."""
+        with open(self.folder / "worker.log", "ab") as log:
+            return subprocess.Popen(
+                [self.binary, "worker", f"--queues={queues}"],
+                env=self.env("worker_login") | settings,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=die_with_parent(death_signal=signal.SIGKILL),
+            )
+
     def wait_ready(self, path: str = "/health/ready", seconds: float = START_SECONDS) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import httpx
 
 
@@ -54,3 +57,12 @@ def walk(client: httpx.Client, path: str, **parameters: object) -> list[dict]:
         if cursor is None:
             return rows
     raise AssertionError("the list does not end")
+
+
+def eventually(check: Callable[[], object], what: str = "it", seconds: float = 60) -> object:
+    """The first true answer; for what other processes do."""
+    deadline = time.monotonic() + seconds
+    while not (value := check()):
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        time.sleep(0.05)
+    return value

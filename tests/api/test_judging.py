@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import signal
 import subprocess
 import time
 import uuid
@@ -13,7 +12,7 @@ import pytest
 from conftest import ApiClient
 from helpers import made
 from live import Reader
-from stack import Stack, die_with_parent, stop_process
+from stack import Stack, stop_process
 from tracks import Report, at, rfc3339, store
 
 HERE = (52.5, 13.4)
@@ -24,15 +23,7 @@ NEAR = (52.50405, 13.4)
 
 @pytest.fixture(scope="module", autouse=True)
 def worker(server: Stack) -> Iterator[None]:
-    with open(server.folder / "judge.log", "ab") as log:
-        process = subprocess.Popen(
-            [server.binary, "worker", "--queues=judge"],
-            env=server.env("worker_login"),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            preexec_fn=die_with_parent(death_signal=signal.SIGKILL),
-        )
+    process = server.start_worker("judge")
     yield
     stop_process(process)
 
@@ -341,17 +332,9 @@ def test_goods_that_left_before_their_release(place):
     expect_exceptions(place)
 
 
-def sweep(server: Stack, log: str) -> subprocess.Popen:
+def sweep(server: Stack) -> subprocess.Popen:
     """A worker that has just started looks for silent and stuck trackers at once; here after hours instead of days."""
-    with open(server.folder / log, "ab") as out:
-        return subprocess.Popen(
-            [server.binary, "worker", "--queues=judge"],
-            env=server.env("worker_login") | {"SILENT_AFTER": "72h", "STUCK_AFTER": "2d"},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            preexec_fn=die_with_parent(death_signal=signal.SIGKILL),
-        )
+    return server.start_worker("judge", SILENT_AFTER="72h", STUCK_AFTER="2d")
 
 
 def test_silent_and_stuck(server, place):
@@ -384,7 +367,7 @@ def test_silent_and_stuck(server, place):
         ).fetchone()[0],
         lambda: "the reports are not judged",
     )
-    process = sweep(server, "sweep-1.log")
+    process = sweep(server)
     expected = [(stuck, "stuck", False), (quiet, "silent", False), (never, "silent", False)]
     wait_for(lambda: found() == expected, lambda: f"found {found()}, not {expected}")
     stop_process(process)
@@ -400,7 +383,7 @@ def test_silent_and_stuck(server, place):
         ).fetchone()[0],
         lambda: "the new reports are not judged",
     )
-    process = sweep(server, "sweep-2.log")
+    process = sweep(server)
     expected = [(stuck, "stuck", True), (quiet, "silent", True), (never, "silent", True)]
     wait_for(lambda: found() == expected, lambda: f"found {found()}, not {expected}")
     stop_process(process)

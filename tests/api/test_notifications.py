@@ -5,43 +5,25 @@ from __future__ import annotations
 import email
 import email.policy
 import itertools
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from conftest import ApiClient
-from helpers import changed, fields, made, problem, refused
-from live import PATIENCE, Reader
-from stack import Stack, die_with_parent, stop_process
+from helpers import changed, eventually, fields, made, problem, refused
+from live import Reader
+from stack import Stack, stop_process
 
 names = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
 def worker(server) -> Iterator[None]:
-    with open(server.folder / "worker.log", "ab") as log:
-        process = subprocess.Popen(
-            [server.binary, "worker", "--queues=notify"],
-            env=server.env("worker_login"),
-            stdout=log,
-            stderr=log,
-            preexec_fn=die_with_parent(death_signal=signal.SIGKILL),
-        )
+    process = server.start_worker("notify")
     yield
     stop_process(process)
     assert process.returncode == 0
-
-
-def eventually(check: Callable[[], object]) -> object:
-    deadline = time.monotonic() + PATIENCE
-    while not (value := check()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-    return value
 
 
 def hint(server, duty: str) -> None:

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import socket
-import subprocess
-import time
-from collections.abc import Callable
 
 import psycopg
-from stack import Stack, die_with_parent, stop_process
+from helpers import eventually
+from stack import Stack, stop_process
 
 PATIENCE = 60
-
-
-def eventually(check: Callable[[], object]) -> object:
-    deadline = time.monotonic() + PATIENCE
-    while not (value := check()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-    return value
-
-
-def start(server: Stack, **settings: str) -> subprocess.Popen:
-    with open(server.folder / "outbox-worker.log", "ab") as log:
-        return subprocess.Popen(
-            [server.binary, "worker", "--queues=notify", "--metrics-port=0"],
-            env=server.env("worker_login") | settings,
-            stdout=log,
-            stderr=log,
-            preexec_fn=die_with_parent(death_signal=signal.SIGKILL),
-        )
 
 
 def test_a_worker_that_dies_in_mid_sending(server: Stack, db: psycopg.Connection) -> None:
@@ -44,7 +22,9 @@ def test_a_worker_that_dies_in_mid_sending(server: Stack, db: psycopg.Connection
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(PATIENCE)
         for death in (1, 2):
-            worker = start(server, SMTP_URL=f"smtp://127.0.0.1:{silent.getsockname()[1]}")
+            worker = server.start_worker(
+                "notify", METRICS_PORT="0", SMTP_URL=f"smtp://127.0.0.1:{silent.getsockname()[1]}"
+            )
             call, _ = silent.accept()
             worker.kill()
             worker.wait()
@@ -52,7 +32,7 @@ def test_a_worker_that_dies_in_mid_sending(server: Stack, db: psycopg.Connection
             assert db.execute(look, (row,)).fetchone() == ("waiting", death, death, True)
             db.execute("UPDATE deliveries SET next_attempt_at = now() WHERE id = %s", (row,))
 
-    worker = start(server)
+    worker = server.start_worker("notify", METRICS_PORT="0")
     eventually(lambda: db.execute(look, (row,)).fetchone()[0] != "waiting")
     stop_process(worker)
     assert db.execute(look, (row,)).fetchone()[:3] == ("failed", 2, 2)

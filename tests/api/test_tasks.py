@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,35 +12,17 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from conftest import ApiClient
-from helpers import made
+from helpers import eventually, made
 from pictures import png
-from services import die_with_parent
 from stack import Stack
 from tracks import Report, add_event, add_status, at, make_goods, make_tracker, store
 
 PATIENCE = 60
 
 
-def eventually(check: Callable[[], object], what: str) -> object:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        value = check()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not happen within {PATIENCE} s")
-
-
 @pytest.fixture
 def worker(server: Stack) -> Iterator[subprocess.Popen]:
-    with open(server.folder / "worker.log", "ab") as log:
-        process = subprocess.Popen(
-            [server.binary, "worker", "--queues=default"],
-            env=server.env("worker_login"),
-            stdout=log,
-            stderr=log,
-            preexec_fn=die_with_parent(death_signal=signal.SIGKILL),
-        )
+    process = server.start_worker("default")
     yield process
     process.terminate()
     assert process.wait(PATIENCE) == 0

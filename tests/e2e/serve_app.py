@@ -7,8 +7,6 @@ everything that it started, when its standard input is closed. Usage: python ser
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -20,19 +18,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import app_world
-from stack import Stack, die_with_parent, stop_process
+from stack import Stack, stop_process
 
 
 @contextmanager
 def worker(stack: Stack) -> Iterator[None]:
-    with open(stack.folder / "worker.log", "ab") as log:
-        process = subprocess.Popen(
-            [stack.binary, "worker", "--queues=judge,notify"],
-            env=stack.env("worker_login"),
-            stdout=log,
-            stderr=log,
-            preexec_fn=die_with_parent(death_signal=signal.SIGKILL),
-        )
+    process = stack.start_worker("judge,notify")
     yield
     stop_process(process)
 
